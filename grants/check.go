@@ -1,0 +1,68 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Token is an access token that is good, with what it gives.
+type Token struct {
+	Grant
+	Serial  uint32
+	Expires time.Time
+}
+
+// Check reads an access token. It returns ErrInvalid for whatever is not one, has expired, or has lost its grant;
+// garbage and expired tokens cost no look at the store.
+func (s *Service) Check(ctx context.Context, token string) (*Token, error) {
+	p, ok := s.mint.read(accessToken, token)
+	if !ok || p.expired(s.store.Now()) {
+		return nil, ErrInvalid
+	}
+	g, _, listed, err := s.read(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	// A plain token is one of those that the record has counted. (A narrowed one was found in its list.)
+	if g.State != active || p.number > g.LastSerial {
+		return nil, ErrInvalid
+	}
+	standing, err := s.stands(ctx, g, false)
+	if err != nil {
+		return nil, err
+	}
+	if !standing {
+		return nil, ErrInvalid
+	}
+	t := &Token{Grant: g.seen(), Serial: p.number, Expires: p.expires}
+	if listed != nil {
+		t.Scopes, t.Resources = listed.Scopes, listed.Resources
+	}
+	return t, nil
+}
+
+// Revoke ends the grant of an access or refresh token of the client (RFC 7009 §2.1, which lets any token of a grant end
+// all of it). It returns ErrInvalid for a token of another client, which stays good, and nil for what is no token or
+// not good any more: there is nothing left to revoke.
+func (s *Service) Revoke(ctx context.Context, token string, client uint32) error {
+	p, ok := s.mint.read(refreshToken, token)
+	if !ok {
+		p, ok = s.mint.read(accessToken, token)
+	}
+	if !ok || p.expired(s.store.Now()) {
+		return nil
+	}
+	g, _, _, err := s.read(ctx, p)
+	if errors.Is(err, ErrInvalid) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if g.Client != client {
+		s.report(ctx, EventWrongClient, g, false)
+		return ErrInvalid
+	}
+	return s.end(ctx, g.user(), g.Client, g.id)
+}
