@@ -46,23 +46,42 @@ func (s *Service) Check(ctx context.Context, token string) (*Token, error) {
 // all of it). It returns ErrInvalid for a token of another client, which stays good, and nil for what is no token or
 // not good any more: there is nothing left to revoke.
 func (s *Service) Revoke(ctx context.Context, token string, client uint32) error {
+	g, err := s.revocable(ctx, token)
+	if err != nil || g == nil {
+		return err
+	}
+	if g.Client != client {
+		s.report(ctx, EventWrongClient, *g, false)
+		return ErrInvalid
+	}
+	return s.end(ctx, g.user(), g.Client, g.id)
+}
+
+// RevokeAny is Revoke for the operator, who may revoke the tokens of every client.
+func (s *Service) RevokeAny(ctx context.Context, token string) error {
+	g, err := s.revocable(ctx, token)
+	if err != nil || g == nil {
+		return err
+	}
+	return s.end(ctx, g.user(), g.Client, g.id)
+}
+
+// revocable finds the grant that a token refers to, or nil when there is none. A rotated refresh token still refers to
+// its grant: who logs out a moment after a refresh is logged out.
+func (s *Service) revocable(ctx context.Context, token string) (*grant, error) {
 	p, ok := s.mint.read(refreshToken, token)
 	if !ok {
 		p, ok = s.mint.read(accessToken, token)
 	}
 	if !ok || p.expired(s.store.Now()) {
-		return nil
+		return nil, nil
 	}
 	g, _, _, err := s.read(ctx, p)
 	if errors.Is(err, ErrInvalid) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if g.Client != client {
-		s.report(ctx, EventWrongClient, g, false)
-		return ErrInvalid
-	}
-	return s.end(ctx, g.user(), g.Client, g.id)
+	return &g, nil
 }

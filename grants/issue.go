@@ -63,7 +63,7 @@ func (s *Service) IssueCode(ctx context.Context, d Delegation, c Code) (string, 
 		g.Proof.Redirect = sum[:]
 	}
 	// Until it is redeemed, the grant does not know how long its access token will live.
-	if err := s.enter(ctx, g, g.expires().Add(d.Terms.Access)); err != nil {
+	if err := s.enter(ctx, g, g.expires().Add(d.Terms.Access(g.Resources))); err != nil {
 		return "", err
 	}
 	r := reference{kind: code, grant: g.id, expires: wholeSecond(g.at(g.Proof.CodeEnd))}

@@ -149,7 +149,7 @@ func (w *world) chance() bool { return w.path.pick(2) == 1 }
 
 func (w *world) terms(public bool) Terms {
 	return Terms{
-		Access: 15 * time.Minute, Idle: 14 * 24 * time.Hour, Absolute: 90 * 24 * time.Hour, Window: 30 * time.Second,
+		Access: func([]uint32) time.Duration { return 15 * time.Minute }, Idle: 14 * 24 * time.Hour, Absolute: 90 * 24 * time.Hour, Window: 30 * time.Second,
 		Rotate: public, Authenticated: !public,
 	}
 }

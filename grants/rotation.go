@@ -8,8 +8,8 @@ import (
 
 // Terms are what the client's registration and the resource say about the life of tokens.
 type Terms struct {
-	// Access is the life of an access token.
-	Access time.Duration
+	// Access is the life of an access token that is good for these resources.
+	Access func(resources []uint32) time.Duration
 	// Idle is how long a grant lives without a refresh, Absolute how long at most.
 	Idle, Absolute time.Duration
 	// Window is how long after its rotation a refresh token gets the same answer again, 0 to MaxWindow.
@@ -121,8 +121,9 @@ func repeat(g grant, ask *narrowing, terms Terms, now time.Time) decision {
 func keep(g grant, ask *narrowing, terms Terms, now time.Time) decision {
 	at := g.since(now)
 	d := decision{verdict: verdictKeep, generation: g.Generation}
-	if ask == nil && g.Idle >= at+inTenths(terms.Idle) && g.expires().After(now.Add(terms.Access+time.Second)) {
-		d.access = answer{Serial: g.LastSerial, Issued: at, Life: inSeconds(terms.Access)}
+	life := terms.Access(g.Resources)
+	if ask == nil && g.Idle >= at+inTenths(terms.Idle) && g.expires().After(now.Add(life+time.Second)) {
+		d.access = answer{Serial: g.LastSerial, Issued: at, Life: inSeconds(life)}
 		return d
 	}
 	next := grant{g.id, g.clone()}
@@ -172,7 +173,11 @@ func (g grant) markRotations(count uint32, at tenths) {
 // issueAccess enters a further access token into the record, under a serial of its own.
 func (g grant) issueAccess(ask *narrowing, terms Terms, now time.Time) (answer, *narrowed) {
 	g.LastSerial++
-	a := answer{Serial: g.LastSerial, Issued: g.since(now), Life: inSeconds(terms.Access)}
+	resources := g.Resources
+	if ask != nil {
+		resources = ask.resources
+	}
+	a := answer{Serial: g.LastSerial, Issued: g.since(now), Life: inSeconds(terms.Access(resources))}
 	if ask == nil {
 		g.Plain = &a
 		return a, nil

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/safeconduct/safeconduct/clients"
+	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/scopes"
+)
+
+// adminPrefix begins the scopes of administration. They are for administrators, and for clients that an administrator
+// trusts as our own; no third party is ever given one in somebody's name.
+const adminPrefix = "admin:"
+
+// grantAccess is what a token request asks for, in the numbers of the catalogue.
+type grantAccess struct{ scopes, resources []uint32 }
+
+// resolve turns the scope and resource parameters of a request for a new grant into numbers, and refuses what the
+// client may not have. The audience follows from the scopes; resource (RFC 8707) narrows it.
+func resolve(catalogue *resources.Catalogue, call *tokenCall) (grantAccess, error) {
+	wanted, err := parseScope(call.form)
+	if err != nil {
+		return grantAccess{}, err
+	}
+	targets, err := targetsOf(catalogue, call.form["resource"])
+	if err != nil {
+		return grantAccess{}, err
+	}
+	names := wanted.Names()
+	if wanted.Len() == 0 {
+		names = defaultScopes(catalogue, call.client, targets)
+	}
+	var out grantAccess
+	for _, name := range names {
+		scope, resource, known := catalogue.Scope(name)
+		if !known || !call.client.AllowsScope(name) || !mayAdminister(name, call) {
+			// One answer for both: whether a scope exists is not told to those who may not have it.
+			return grantAccess{}, invalidScope(name)
+		}
+		if len(targets) > 0 && !slices.Contains(targets, resource.Number) {
+			return grantAccess{}, &failure{status: http.StatusBadRequest, code: codeInvalidTarget, description: "the scope " + name + " does not belong to the requested resource"}
+		}
+		out.add(scope.Number, resource)
+	}
+	if len(out.scopes) == 0 {
+		return grantAccess{}, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "no scope was asked for, and the client has none by default"}
+	}
+	return out, nil
+}
+
+// resolveAsk turns the parameters of a refresh into an ask. Whether it is within the grant is decided by grants.
+func resolveAsk(catalogue *resources.Catalogue, f form) (grants.Ask, error) {
+	wanted, err := parseScope(f)
+	if err != nil {
+		return grants.Ask{}, err
+	}
+	var ask grants.Ask
+	if ask.Resources, err = targetsOf(catalogue, f["resource"]); err != nil {
+		return grants.Ask{}, err
+	}
+	for _, name := range wanted.Names() {
+		scope, _, known := catalogue.Scope(name)
+		if !known {
+			return grants.Ask{}, invalidScope(name)
+		}
+		ask.Scopes = append(ask.Scopes, scope.Number)
+	}
+	return ask, nil
+}
+
+func parseScope(f form) (scopes.Set, error) {
+	set, err := scopes.ParseSet(f.get("scope"))
+	if err != nil {
+		return set, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "the scope parameter is malformed", cause: err}
+	}
+	return set, nil
+}
+
+func invalidScope(name string) *failure {
+	return &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "the scope " + name + " does not exist or is not allowed to this client"}
+}
+
+// targetsOf finds the resources that a request names (RFC 8707 §2).
+func targetsOf(catalogue *resources.Catalogue, identifiers []string) ([]uint32, error) {
+	var targets []uint32
+	for _, identifier := range identifiers {
+		resource, known := catalogue.ByID(identifier)
+		if !known || resource.Disabled {
+			return nil, &failure{status: http.StatusBadRequest, code: codeInvalidTarget, description: "the requested resource is not known here"}
+		}
+		targets = append(targets, resource.Number)
+	}
+	return targets, nil
+}
+
+// defaultScopes are what a client gets that names no scope (RFC 6749 §3.3): all that it is registered for but
+// administration, which must be asked for by name.
+func defaultScopes(catalogue *resources.Catalogue, client *clients.Client, targets []uint32) []string {
+	var names []string
+	for _, name := range client.Scopes {
+		_, resource, known := catalogue.Scope(name)
+		if !known || strings.HasPrefix(name, adminPrefix) || (len(targets) > 0 && !slices.Contains(targets, resource.Number)) {
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// mayAdminister lets a scope of administration pass only for a client of our own, and in a user's name only for an
+// administrator.
+func mayAdminister(name string, call *tokenCall) bool {
+	if !strings.HasPrefix(name, adminPrefix) {
+		return true
+	}
+	return call.client.FirstParty && (call.user == nil || call.user.Admin)
+}
+
+func (a *grantAccess) add(scope uint32, resource *resources.Resource) {
+	a.scopes = append(a.scopes, scope)
+	if !slices.Contains(a.resources, resource.Number) {
+		a.resources = append(a.resources, resource.Number)
+	}
+}
+
+// accessLife is the life of an access token for these resources: the shortest that one of them demands.
+func (s *Server) accessLife(catalogue *resources.Catalogue, numbers []uint32) time.Duration {
+	var life time.Duration
+	for _, number := range numbers {
+		own := s.lifetimes.Access
+		if resource, known := catalogue.Resource(number); known && resource.AccessLifetime > 0 {
+			own = resource.AccessLifetime
+		}
+		if life == 0 || own < life {
+			life = own
+		}
+	}
+	return life
+}
+
+// terms are what the client's registration, the resources and the server's configuration say about the life of tokens.
+func (s *Server) terms(catalogue *resources.Catalogue, client *clients.Client) grants.Terms {
+	return grants.Terms{
+		Access: func(resources []uint32) time.Duration { return s.accessLife(catalogue, resources) },
+		Idle:   s.lifetimes.RefreshIdle, Absolute: s.lifetimes.RefreshMax,
+		Window: client.Window(), Rotate: client.Rotates(), Authenticated: client.Confidential(),
+	}
+}
+
+// access is what a token gives, in names.
+type access struct {
+	scopes    scopes.Set
+	audiences []string
+}
+
+// describe is the one place where the numbers in a token become names. A scope counts only while it exists, its client
+// may have it, and its resource is enabled and among the token's audiences; an audience only while one of its scopes is
+// left.
+func describe(catalogue *resources.Catalogue, client *clients.Client, g grants.Grant) access {
+	var out access
+	var names []string
+	for _, number := range g.Scopes {
+		scope, resource, known := catalogue.ScopeByNumber(number)
+		if !known || resource.Disabled || !slices.Contains(g.Resources, resource.Number) || !client.AllowsScope(scope.Name) {
+			continue
+		}
+		names = append(names, scope.Name)
+		if !slices.Contains(out.audiences, resource.ID) {
+			out.audiences = append(out.audiences, resource.ID)
+		}
+	}
+	out.scopes, _ = scopes.NewSet(names...) // the names come from the registry, which checked them
+	return out
+}

@@ -1,0 +1,244 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/safeconduct/safeconduct/clients"
+	"github.com/safeconduct/safeconduct/keys"
+)
+
+// clientJSON is a client as it is shown. Secrets are shown by name only.
+type clientJSON struct {
+	ClientID      string       `json:"client_id"`
+	Name          string       `json:"name"`
+	Type          string       `json:"type"`
+	AuthMethod    string       `json:"auth_method"`
+	GrantTypes    []string     `json:"grant_types"`
+	Scopes        []string     `json:"scopes"`
+	RedirectURIs  []string     `json:"redirect_uris"`
+	FirstParty    bool         `json:"first_party"`
+	Disabled      bool         `json:"disabled"`
+	Rotation      string       `json:"rotation,omitempty"`
+	RefreshWindow *int         `json:"refresh_window,omitempty"`
+	Secrets       []secretJSON `json:"secrets"`
+	Created       time.Time    `json:"created"`
+	Updated       time.Time    `json:"updated"`
+	// ClientSecret is there once, in the answer to the registration.
+	ClientSecret string `json:"client_secret,omitempty"`
+}
+
+// secretJSON names a secret. Secret itself is there once, when it was made.
+type secretJSON struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires,omitzero"`
+	Secret  string    `json:"secret,omitempty"`
+}
+
+func showSecrets(credentials []keys.Credential) []secretJSON {
+	out := make([]secretJSON, len(credentials))
+	for i, c := range credentials {
+		out[i] = secretJSON{ID: c.ID, Created: c.Created, Expires: c.Expires}
+	}
+	return out
+}
+
+func showClient(c *clients.Client) clientJSON {
+	return clientJSON{
+		ClientID: c.ID, Name: c.Name, Type: string(c.Type), AuthMethod: c.AuthMethod, GrantTypes: c.GrantTypes,
+		Scopes: notNil(c.Scopes), RedirectURIs: notNil(c.RedirectURIs), FirstParty: c.FirstParty, Disabled: c.Disabled,
+		Rotation: c.Rotation, RefreshWindow: c.RefreshWindow, Secrets: showSecrets(c.Secrets), Created: c.Created, Updated: c.Updated,
+	}
+}
+
+// notNil makes an empty list of none: clients in other languages trip over null.
+func notNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// clientInput is a registration.
+type clientInput struct {
+	ClientID       string   `json:"client_id"`
+	Name           string   `json:"name"`
+	Type           string   `json:"type"`
+	AuthMethod     string   `json:"auth_method"`
+	GrantTypes     []string `json:"grant_types"`
+	Scopes         []string `json:"scopes"`
+	RedirectURIs   []string `json:"redirect_uris"`
+	FirstParty     bool     `json:"first_party"`
+	Rotation       string   `json:"rotation"`
+	RefreshWindow  *int     `json:"refresh_window"`
+	SecretLifetime duration `json:"secret_lifetime"`
+}
+
+// clientChange is a change of a client; what is absent stays.
+type clientChange struct {
+	Name          *string   `json:"name"`
+	AuthMethod    *string   `json:"auth_method"`
+	GrantTypes    *[]string `json:"grant_types"`
+	Scopes        *[]string `json:"scopes"`
+	RedirectURIs  *[]string `json:"redirect_uris"`
+	FirstParty    *bool     `json:"first_party"`
+	Disabled      *bool     `json:"disabled"`
+	Rotation      *string   `json:"rotation"`
+	RefreshWindow *int      `json:"refresh_window"`
+	// AddScopes and RemoveScopes change the list without knowing the rest of it.
+	AddScopes    []string `json:"add_scopes"`
+	RemoveScopes []string `json:"remove_scopes"`
+}
+
+func (ch clientChange) apply(c *clients.Client) error {
+	set(&c.Name, ch.Name)
+	set(&c.AuthMethod, ch.AuthMethod)
+	set(&c.GrantTypes, ch.GrantTypes)
+	set(&c.Scopes, ch.Scopes)
+	set(&c.RedirectURIs, ch.RedirectURIs)
+	set(&c.FirstParty, ch.FirstParty)
+	set(&c.Rotation, ch.Rotation)
+	if ch.RefreshWindow != nil {
+		c.RefreshWindow = ch.RefreshWindow
+	}
+	for _, name := range ch.AddScopes {
+		if !c.AllowsScope(name) {
+			c.Scopes = append(c.Scopes, name)
+		}
+	}
+	c.Scopes = slices.DeleteFunc(c.Scopes, func(name string) bool { return slices.Contains(ch.RemoveScopes, name) })
+	return nil
+}
+
+// set takes over a value that is there.
+func set[T any](into *T, value *T) {
+	if value != nil {
+		*into = *value
+	}
+}
+
+func (s *Server) listClients(c *gin.Context) {
+	after, limit, err := page(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	found, err := s.clients.List(c.Request.Context(), after, limit+1)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	writeJSON(c, http.StatusOK, paged(found, limit, showClient, func(c *clients.Client) string { return c.ID }))
+}
+
+func (s *Server) createClient(c *gin.Context) {
+	var in clientInput
+	if err := readJSON(c.Request, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	ctx := c.Request.Context()
+	if err := s.checkScopesExist(ctx, in.Scopes); err != nil {
+		s.fail(c, err)
+		return
+	}
+	client, secret, err := s.clients.Create(ctx, clients.Registration{
+		ID: in.ClientID, Name: in.Name, Type: clients.Type(in.Type), AuthMethod: in.AuthMethod, GrantTypes: in.GrantTypes,
+		Scopes: in.Scopes, RedirectURIs: in.RedirectURIs, FirstParty: in.FirstParty, Rotation: in.Rotation,
+		RefreshWindow: in.RefreshWindow, SecretLifetime: time.Duration(in.SecretLifetime),
+	})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "client.create", client.ID)
+	out := showClient(client)
+	out.ClientSecret = secret
+	writeJSON(c, http.StatusCreated, out)
+}
+
+func (s *Server) showClient(c *gin.Context) {
+	client, err := s.clients.Get(c.Request.Context(), c.Param("client"))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	writeJSON(c, http.StatusOK, showClient(client))
+}
+
+func (s *Server) editClient(c *gin.Context) {
+	var change clientChange
+	if err := readJSON(c.Request, &change); err != nil {
+		s.fail(c, err)
+		return
+	}
+	ctx, id := c.Request.Context(), c.Param("client")
+	wanted := change.AddScopes
+	if change.Scopes != nil {
+		wanted = append(slices.Clone(*change.Scopes), wanted...)
+	}
+	if err := s.checkScopesExist(ctx, wanted); err != nil {
+		s.fail(c, err)
+		return
+	}
+	client, err := s.clients.Update(ctx, id, change.apply)
+	if err == nil && change.Disabled != nil && *change.Disabled {
+		client, err = s.clients.Disable(ctx, id)
+	}
+	if err == nil && change.Disabled != nil && !*change.Disabled {
+		client, err = s.clients.Enable(ctx, id)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "client.edit", id)
+	writeJSON(c, http.StatusOK, showClient(client))
+}
+
+func (s *Server) deleteClient(c *gin.Context) {
+	ctx, id := c.Request.Context(), c.Param("client")
+	if _, err := s.clients.Get(ctx, id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	if err := s.clients.Delete(ctx, id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "client.delete", id)
+	done(c)
+}
+
+// secretInput asks for a further secret.
+type secretInput struct {
+	Lifetime duration `json:"lifetime"`
+}
+
+func (s *Server) addClientSecret(c *gin.Context) {
+	var in secretInput
+	if err := readJSON(c.Request, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	secret, credential, err := s.clients.AddSecret(c.Request.Context(), c.Param("client"), time.Duration(in.Lifetime))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "client.secret.add", c.Param("client"))
+	writeJSON(c, http.StatusCreated, secretJSON{credential.ID, credential.Created, credential.Expires, secret})
+}
+
+func (s *Server) revokeClientSecret(c *gin.Context) {
+	if err := s.clients.RevokeSecret(c.Request.Context(), c.Param("client"), c.Param("secret")); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "client.secret.revoke", c.Param("client"))
+	done(c)
+}

@@ -1,0 +1,198 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/store"
+)
+
+// resourceJSON is a protected resource as it is shown.
+type resourceJSON struct {
+	Slug           string       `json:"slug"`
+	Identifier     string       `json:"identifier"`
+	Name           string       `json:"name"`
+	Scopes         []scopeJSON  `json:"scopes"`
+	AccessLifetime duration     `json:"access_lifetime,omitempty"`
+	BuiltIn        bool         `json:"built_in"`
+	Disabled       bool         `json:"disabled"`
+	Secrets        []secretJSON `json:"secrets"`
+	Created        time.Time    `json:"created"`
+	Updated        time.Time    `json:"updated"`
+	// Secret is there once, in the answer to the definition. With the slug as the user it introspects.
+	Secret string `json:"secret,omitempty"`
+}
+
+// scopeJSON is a scope of a resource.
+type scopeJSON struct {
+	Name        string `json:"name"`
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	Sensitive   bool   `json:"sensitive"`
+}
+
+func showResource(r *resources.Resource) resourceJSON {
+	out := resourceJSON{
+		Slug: r.Slug, Identifier: r.ID, Name: r.Name, AccessLifetime: duration(r.AccessLifetime), BuiltIn: r.BuiltIn,
+		Disabled: r.Disabled, Secrets: showSecrets(r.Secrets), Created: r.Created, Updated: r.Updated, Scopes: []scopeJSON{},
+	}
+	for _, scope := range r.Scopes {
+		out.Scopes = append(out.Scopes, scopeJSON{scope.Name, scope.Title, scope.Description, scope.Sensitive})
+	}
+	return out
+}
+
+// resourceInput is the definition of a resource.
+type resourceInput struct {
+	Slug           string      `json:"slug"`
+	Identifier     string      `json:"identifier"`
+	Name           string      `json:"name"`
+	Scopes         []scopeJSON `json:"scopes"`
+	AccessLifetime duration    `json:"access_lifetime"`
+}
+
+// resourceChange is a change of a resource; what is absent stays. A list of scopes replaces the one there.
+type resourceChange struct {
+	Name           *string      `json:"name"`
+	Scopes         *[]scopeJSON `json:"scopes"`
+	AccessLifetime *duration    `json:"access_lifetime"`
+	Disabled       *bool        `json:"disabled"`
+}
+
+func (ch resourceChange) apply(r *resources.Resource) error {
+	set(&r.Name, ch.Name)
+	set(&r.Disabled, ch.Disabled)
+	set(&r.AccessLifetime, (*time.Duration)(ch.AccessLifetime))
+	if ch.Scopes != nil {
+		r.Scopes = scopesOf(*ch.Scopes, r.Scopes)
+	}
+	return nil
+}
+
+// scopesOf makes scopes of their JSON; those that were there before keep their number.
+func scopesOf(in []scopeJSON, before []resources.Scope) []resources.Scope {
+	numbers := make(map[string]uint32, len(before))
+	for _, scope := range before {
+		numbers[scope.Name] = scope.Number
+	}
+	out := make([]resources.Scope, 0, len(in))
+	for _, scope := range in {
+		out = append(out, resources.Scope{
+			Number: numbers[scope.Name], Name: scope.Name, Title: scope.Title, Description: scope.Description, Sensitive: scope.Sensitive,
+		})
+	}
+	return out
+}
+
+// listResources answers with all of them: they are few, and every process has them in memory.
+func (s *Server) listResources(c *gin.Context) {
+	found, err := s.resources.List(c.Request.Context())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out := list[resourceJSON]{Items: []resourceJSON{}}
+	for _, resource := range found {
+		out.Items = append(out.Items, showResource(resource))
+	}
+	writeJSON(c, http.StatusOK, out)
+}
+
+func (s *Server) createResource(c *gin.Context) {
+	var in resourceInput
+	if err := readJSON(c.Request, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	resource, secret, err := s.resources.Create(c.Request.Context(), resources.Definition{
+		ID: in.Identifier, Slug: in.Slug, Name: in.Name, Scopes: scopesOf(in.Scopes, nil), AccessLifetime: time.Duration(in.AccessLifetime),
+	})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "resource.create", resource.Slug)
+	out := showResource(resource)
+	out.Secret = secret
+	writeJSON(c, http.StatusCreated, out)
+}
+
+func (s *Server) showResource(c *gin.Context) {
+	resource, err := s.resources.Get(c.Request.Context(), c.Param("resource"))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	writeJSON(c, http.StatusOK, showResource(resource))
+}
+
+func (s *Server) editResource(c *gin.Context) {
+	var change resourceChange
+	if err := readJSON(c.Request, &change); err != nil {
+		s.fail(c, err)
+		return
+	}
+	resource, err := s.resources.Update(c.Request.Context(), c.Param("resource"), change.apply)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "resource.edit", resource.Slug)
+	writeJSON(c, http.StatusOK, showResource(resource))
+}
+
+func (s *Server) deleteResource(c *gin.Context) {
+	ctx, slug := c.Request.Context(), c.Param("resource")
+	if _, err := s.resources.Get(ctx, slug); err != nil {
+		s.fail(c, err)
+		return
+	}
+	if err := s.resources.Delete(ctx, slug); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "resource.delete", slug)
+	done(c)
+}
+
+func (s *Server) addResourceSecret(c *gin.Context) {
+	var in secretInput
+	if err := readJSON(c.Request, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	secret, credential, err := s.resources.AddSecret(c.Request.Context(), c.Param("resource"), time.Duration(in.Lifetime))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "resource.secret.add", c.Param("resource"))
+	writeJSON(c, http.StatusCreated, secretJSON{credential.ID, credential.Created, credential.Expires, secret})
+}
+
+func (s *Server) revokeResourceSecret(c *gin.Context) {
+	if err := s.resources.RevokeSecret(c.Request.Context(), c.Param("resource"), c.Param("secret")); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "resource.secret.revoke", c.Param("resource"))
+	done(c)
+}
+
+// checkScopesExist refuses scopes that no resource owns: a typing error in an allow list would never be noticed.
+func (s *Server) checkScopesExist(ctx context.Context, names []string) error {
+	catalogue, err := s.resources.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, _, known := catalogue.Scope(name); !known {
+			return &store.InvalidError{Field: "scopes", Problem: "name " + name + ", which no resource has", Fix: "define it with a resource first"}
+		}
+	}
+	return nil
+}

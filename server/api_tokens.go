@@ -1,0 +1,56 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/safeconduct/safeconduct/scopes"
+)
+
+// tokenInput names a token.
+type tokenInput struct {
+	Token string `json:"token"`
+}
+
+// inspection is what the operator is told of a token: every audience, which no resource sees.
+type inspection struct {
+	introspection
+	Audience []string `json:"aud"`
+}
+
+func (s *Server) inspectToken(c *gin.Context) {
+	var in tokenInput
+	if err := readJSON(c.Request, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	token, err := s.check(c.Request.Context(), everyResource, in.Token)
+	if errors.Is(err, scopes.ErrInactive) {
+		c.Data(http.StatusOK, "application/json; charset=utf-8", inactive)
+		return
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	writeJSON(c, http.StatusOK, inspection{Audience: token.Audience, introspection: introspection{
+		Active: true, Scope: token.Scopes.String(), ClientID: token.ClientID, Username: token.Username, TokenType: token.TokenType,
+		Expires: token.Expires.Unix(), Subject: token.Subject, Issuer: token.Issuer, ID: token.ID,
+	}})
+}
+
+func (s *Server) revokeAnyToken(c *gin.Context) {
+	var in tokenInput
+	if err := readJSON(c.Request, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	if err := s.grants.RevokeAny(c.Request.Context(), in.Token); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.auditAdmin(c, "token.revoke", "")
+	done(c)
+}

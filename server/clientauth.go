@@ -1,0 +1,88 @@
+package server
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// The methods of client authentication (RFC 7591 §2).
+const (
+	methodBasic = "client_secret_basic"
+	methodPost  = "client_secret_post"
+	methodNone  = "none"
+)
+
+// credentials are how a caller of a protocol endpoint says who it is.
+type credentials struct {
+	id, secret, method string
+}
+
+// readCredentials finds the one way in which the caller authenticates itself (RFC 6749 §2.3). Two at once are refused:
+// which of them counts must not be a matter of luck.
+func readCredentials(r *http.Request, f form) (credentials, error) {
+	header := r.Header.Values("Authorization")
+	if len(header) > 1 {
+		return credentials{}, invalidRequest("there are two Authorization headers")
+	}
+	inBody := f.get("client_secret") != ""
+	if f.get("client_assertion") != "" || f.get("client_assertion_type") != "" {
+		if inBody || len(header) > 0 {
+			return credentials{}, twoMethods()
+		}
+		return credentials{}, &failure{status: http.StatusUnauthorized, code: codeInvalidClient, description: "client assertions are not supported"}
+	}
+	if len(header) == 0 {
+		c := credentials{id: f.get("client_id"), secret: f.get("client_secret"), method: methodNone}
+		if inBody {
+			c.method = methodPost
+		}
+		if c.id == "" {
+			return credentials{}, &failure{status: http.StatusUnauthorized, code: codeInvalidClient,
+				description: "the client did not say who it is: send its id and secret by HTTP Basic or as client_id and client_secret"}
+		}
+		return c, nil
+	}
+	if inBody {
+		return credentials{}, twoMethods()
+	}
+	c, ok := parseBasic(header[0])
+	if !ok {
+		return credentials{}, &failure{status: http.StatusUnauthorized, code: codeInvalidClient,
+			description: "the Authorization header is not well-formed HTTP Basic"}
+	}
+	if id := f.get("client_id"); id != "" && id != c.id {
+		return credentials{}, invalidRequest("client_id differs from the client in the Authorization header")
+	}
+	return c, nil
+}
+
+func twoMethods() *failure {
+	return invalidRequest("the client authenticates itself in two ways at once; use one")
+}
+
+// parseBasic reads id and secret, which are form-encoded before they are joined (RFC 6749 §2.3.1).
+func parseBasic(header string) (credentials, bool) {
+	scheme, encoded, found := strings.Cut(header, " ")
+	if !found || !strings.EqualFold(scheme, "Basic") {
+		return credentials{}, false
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimLeft(encoded, " "))
+	if err != nil {
+		return credentials{}, false
+	}
+	rawID, rawSecret, found := strings.Cut(string(raw), ":")
+	if !found {
+		return credentials{}, false
+	}
+	id, err := url.QueryUnescape(rawID)
+	if err != nil || !wellFormed(id) || id == "" {
+		return credentials{}, false
+	}
+	secret, err := url.QueryUnescape(rawSecret)
+	if err != nil || !wellFormed(secret) {
+		return credentials{}, false
+	}
+	return credentials{id: id, secret: secret, method: methodBasic}, true
+}

@@ -1,0 +1,140 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/scopes"
+	"github.com/safeconduct/safeconduct/store"
+)
+
+// introspection is the answer about a good token (RFC 7662 §2.2).
+type introspection struct {
+	Active    bool   `json:"active"`
+	Scope     string `json:"scope"`
+	ClientID  string `json:"client_id"`
+	Username  string `json:"username,omitempty"`
+	TokenType string `json:"token_type"`
+	Expires   int64  `json:"exp"`
+	Subject   string `json:"sub"`
+	Audience  string `json:"aud"`
+	Issuer    string `json:"iss"`
+	ID        string `json:"jti"`
+}
+
+// inactive is the one answer about everything else. It never says why.
+var inactive = []byte(`{"active":false}`)
+
+// introspect is the introspection endpoint (RFC 7662). The caller is a resource with its own credential; it is told
+// about tokens for itself, with its own scopes, and every other token is inactive to it.
+func (s *Server) introspect(c *gin.Context) {
+	ctx := c.Request.Context()
+	f, err := readForm(c.Request)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	caller, err := readCredentials(c.Request, f)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	resource, err := s.resources.Authenticate(ctx, caller.id, caller.secret)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	noteOf(ctx).clientID = resource.Slug
+	text := f.get("token")
+	if text == "" {
+		s.fail(c, invalidRequest("token is missing"))
+		return
+	}
+	token, err := s.check(ctx, resource.Number, text)
+	if errors.Is(err, scopes.ErrInactive) {
+		c.Data(http.StatusOK, "application/json; charset=utf-8", inactive)
+		return
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	writeJSON(c, http.StatusOK, introspection{
+		Active: true, Scope: token.Scopes.String(), ClientID: token.ClientID, Username: token.Username, TokenType: token.TokenType,
+		Expires: token.Expires.Unix(), Subject: token.Subject, Audience: resource.ID, Issuer: token.Issuer, ID: token.ID,
+	})
+}
+
+// check tells what an access token means to one resource, or scopes.ErrInactive. It is what introspection and the
+// guards of our own routes stand on. The resource number 0 stands for the operator, who sees every audience.
+func (s *Server) check(ctx context.Context, resource uint32, text string) (*scopes.Token, error) {
+	token, err := s.grants.Check(ctx, text)
+	if errors.Is(err, grants.ErrInvalid) {
+		return nil, scopes.ErrInactive
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.facts(ctx, resource, token)
+}
+
+func (s *Server) facts(ctx context.Context, resource uint32, token *grants.Token) (*scopes.Token, error) {
+	client, err := s.clients.ByNumber(ctx, token.Client)
+	if err != nil {
+		return nil, gone(err)
+	}
+	catalogue, err := s.resources.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := token.Grant
+	if resource != everyResource {
+		if !slices.Contains(token.Resources, resource) {
+			return nil, scopes.ErrInactive
+		}
+		seen.Resources = []uint32{resource}
+	}
+	means := describe(catalogue, client, seen)
+	if len(means.audiences) == 0 {
+		return nil, scopes.ErrInactive
+	}
+	facts := &scopes.Token{
+		Subject: client.ID, ClientID: client.ID, Issuer: s.issuer, TokenType: "Bearer", Scopes: means.scopes,
+		Audience: means.audiences, Expires: token.Expires, ID: token.ID.String() + "." + strconv.FormatUint(uint64(token.Serial), 10),
+	}
+	if token.User == uuid.Nil {
+		return facts, nil
+	}
+	user, err := s.users.Get(ctx, token.User)
+	if err != nil {
+		return nil, gone(err)
+	}
+	facts.Subject, facts.Username = user.ID.String(), user.Username
+	return facts, nil
+}
+
+// everyResource stands for all audiences at once.
+const everyResource = 0
+
+// gone makes a token inactive whose client or user was deleted a moment ago.
+func gone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return scopes.ErrInactive
+	}
+	return err
+}
+
+// checker is the Checker of one of our own resources: introspection without the detour.
+func (s *Server) checker(resource *resources.Resource) scopes.Checker {
+	return scopes.CheckerFunc(func(ctx context.Context, token string) (*scopes.Token, error) {
+		return s.check(ctx, resource.Number, token)
+	})
+}

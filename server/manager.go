@@ -1,0 +1,183 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/go-oauth2/oauth2/v4"
+	"github.com/go-oauth2/oauth2/v4/models"
+	oauth2server "github.com/go-oauth2/oauth2/v4/server"
+
+	"github.com/safeconduct/safeconduct/clients"
+	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/users"
+)
+
+// newLibrary sets up go-oauth2's server as the shell of the token endpoint. Every default that matters is replaced: its
+// own client authentication, its redirect rules, its storage and its error answers are not used.
+func (s *Server) newLibrary() *oauth2server.Server {
+	library := oauth2server.NewServer(&oauth2server.Config{
+		TokenType:                   "Bearer",
+		AllowedResponseTypes:        []oauth2.ResponseType{oauth2.Code},
+		AllowedGrantTypes:           []oauth2.GrantType{oauth2.AuthorizationCode, oauth2.PasswordCredentials, oauth2.ClientCredentials, oauth2.Refreshing},
+		AllowedCodeChallengeMethods: []oauth2.CodeChallengeMethod{oauth2.CodeChallengeS256},
+	}, &manager{s})
+	library.ClientInfoHandler = s.authenticateClient
+	library.PasswordAuthorizationHandler = s.authenticateUser
+	library.RefreshTokenResolveHandler = func(r *http.Request) (string, error) { return callOf(r.Context()).form.get("refresh_token"), nil }
+	// Our /oauth/authorize never goes through the library; should anybody make it, nothing is redirected.
+	library.PreRedirectErrorHandler = func(http.ResponseWriter, *oauth2server.AuthorizeRequest, error) error { return errNotServed }
+	library.UserAuthorizationHandler = func(http.ResponseWriter, *http.Request) (string, error) { return "", errNotServed }
+	return library
+}
+
+var errNotServed = errors.New("this part of go-oauth2 is not used")
+
+// authenticateClient is the library's first question. It runs for every grant, before any password is looked at, so
+// nobody guesses passwords or buys hashes without being a client that may use the grant.
+func (s *Server) authenticateClient(r *http.Request) (clientID, clientSecret string, err error) {
+	call := callOf(r.Context())
+	client, err := s.clients.Authenticate(r.Context(), clients.Presented{ID: call.credentials.id, Secret: call.credentials.secret, Method: call.credentials.method})
+	if err != nil {
+		return "", "", err
+	}
+	noteOf(r.Context()).clientID = client.ID
+	if !client.Allows(call.form.get("grant_type")) {
+		return "", "", &failure{status: http.StatusBadRequest, code: codeUnauthorizedClient, description: "the client is not registered for this grant type"}
+	}
+	call.client = client
+	return client.ID, "", nil
+}
+
+// authenticateUser is the library's question for the password grant (RFC 6749 §4.3).
+func (s *Server) authenticateUser(ctx context.Context, _, username, password string) (string, error) {
+	call := callOf(ctx)
+	user, err := s.users.Authenticate(ctx, users.Attempt{Username: username, Password: password, Network: call.network})
+	if err != nil {
+		s.auditLogin(ctx, call.client, err)
+		return "", err
+	}
+	noteOf(ctx).userID = user.ID.String()
+	call.user = user
+	return user.ID.String(), nil
+}
+
+// manager is go-oauth2's view of our grants: all that its server.Server ever asks for.
+type manager struct{ s *Server }
+
+var _ oauth2.Manager = (*manager)(nil)
+
+// tokenInfo is an answer in the library's terms, with ours inside.
+type tokenInfo struct {
+	models.Token
+	tokens grants.Tokens
+}
+
+// GenerateAccessToken issues for the grants that make a new grant or redeem a code.
+func (m *manager) GenerateAccessToken(ctx context.Context, gt oauth2.GrantType, _ *oauth2.TokenGenerateRequest) (oauth2.TokenInfo, error) {
+	call := callOf(ctx)
+	switch gt {
+	case oauth2.AuthorizationCode:
+		return m.redeem(ctx, call)
+	case oauth2.PasswordCredentials, oauth2.ClientCredentials:
+		return m.issue(ctx, call)
+	}
+	return nil, errNotServed
+}
+
+func (m *manager) issue(ctx context.Context, call *tokenCall) (oauth2.TokenInfo, error) {
+	catalogue, err := m.s.resources.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := resolve(catalogue, call)
+	if err != nil {
+		return nil, err
+	}
+	d := grants.Delegation{
+		Client: call.client.Number, ClientEpoch: call.client.Epoch, Scopes: wanted.scopes, Resources: wanted.resources,
+		Terms: m.s.terms(catalogue, call.client),
+	}
+	if call.user != nil {
+		d.User, d.UserEpoch = call.user.ID, call.user.Epoch
+		d.Method, d.AuthTime = grants.MethodPassword, m.s.store.Now()
+		d.Refreshable = call.client.Allows(string(oauth2.Refreshing))
+	}
+	tokens, err := m.s.grants.Issue(ctx, d)
+	if errors.Is(err, grants.ErrInvalid) {
+		return nil, &failure{status: http.StatusBadRequest, code: codeInvalidGrant, cause: err,
+			description: "the user or the client was changed in this very moment; try again"}
+	}
+	return issued(catalogue, call.client, tokens, err)
+}
+
+func (m *manager) redeem(ctx context.Context, call *tokenCall) (oauth2.TokenInfo, error) {
+	catalogue, err := m.s.resources.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	redirectURI := call.form.get("redirect_uri")
+	if redirectURI == absentRedirectURI {
+		redirectURI = ""
+	}
+	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client)}
+	tokens, err := m.s.grants.Redeem(ctx, call.form.get("code"), redirectURI, call.form.get("code_verifier"), by)
+	return issued(catalogue, call.client, tokens, err)
+}
+
+// RefreshAccessToken answers a refresh token (RFC 6749 §6).
+func (m *manager) RefreshAccessToken(ctx context.Context, _ *oauth2.TokenGenerateRequest) (oauth2.TokenInfo, error) {
+	call := callOf(ctx)
+	catalogue, err := m.s.resources.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ask, err := resolveAsk(catalogue, call.form)
+	if err != nil {
+		return nil, err
+	}
+	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client)}
+	tokens, err := m.s.grants.Refresh(ctx, call.form.get("refresh_token"), by, ask)
+	return issued(catalogue, call.client, tokens, err)
+}
+
+// issued puts tokens, or the error in their place, into the library's terms.
+func issued(catalogue *resources.Catalogue, client *clients.Client, tokens grants.Tokens, err error) (oauth2.TokenInfo, error) {
+	if err != nil {
+		return nil, err
+	}
+	info := &tokenInfo{tokens: tokens}
+	info.SetAccess(tokens.Access)
+	info.SetAccessExpiresIn(tokens.Life)
+	info.SetRefresh(tokens.Refresh)
+	info.SetScope(describe(catalogue, client, tokens.Grant).scopes.String())
+	return info, nil
+}
+
+// GetClient, GenerateAuthToken and the four that follow serve parts of the library that we do not call.
+func (m *manager) GetClient(context.Context, string) (oauth2.ClientInfo, error) {
+	return nil, errNotServed
+}
+
+// GenerateAuthToken is not called: codes are made by our own authorization endpoint.
+func (m *manager) GenerateAuthToken(context.Context, oauth2.ResponseType, *oauth2.TokenGenerateRequest) (oauth2.TokenInfo, error) {
+	return nil, errNotServed
+}
+
+// RemoveAccessToken is not called: our revocation endpoint knows the client, which this call does not.
+func (m *manager) RemoveAccessToken(context.Context, string) error { return errNotServed }
+
+// RemoveRefreshToken is not called, for the same reason.
+func (m *manager) RemoveRefreshToken(context.Context, string) error { return errNotServed }
+
+// LoadAccessToken is not called: checks go through grants.
+func (m *manager) LoadAccessToken(context.Context, string) (oauth2.TokenInfo, error) {
+	return nil, errNotServed
+}
+
+// LoadRefreshToken is not called: it is the library's way of loading one token three times for a refresh.
+func (m *manager) LoadRefreshToken(context.Context, string) (oauth2.TokenInfo, error) {
+	return nil, errNotServed
+}

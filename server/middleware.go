@@ -1,0 +1,94 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// begin gives a request its id, its log line and the limits that hold everywhere, and turns a panic into an answer.
+func (s *Server) begin(c *gin.Context) {
+	started := time.Now()
+	n := &note{id: newRequestID()}
+	c.Request = c.Request.WithContext(withNote(c.Request.Context(), n))
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+	h := c.Writer.Header()
+	h.Set("X-Request-Id", n.id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if strings.HasPrefix(s.issuer, "https://") {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.answerPanic(c, n, p)
+		}
+		s.logRequest(c, n, started)
+	}()
+	c.Next()
+}
+
+// answerPanic answers a request whose handling panicked. The log gets the stack and nothing of the request: headers and
+// bodies hold secrets.
+func (s *Server) answerPanic(c *gin.Context, n *note, p any) {
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	what := fmt.Sprintf("%T", p) // the value of a panic may hold anything; a runtime error holds no request data
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", slog.String("request_id", n.id),
+		slog.String("route", c.FullPath()), slog.String("panic", what), slog.String("stack", string(debug.Stack())))
+	if !c.Writer.Written() {
+		s.fail(c, fmt.Errorf("panic in %s", c.FullPath()))
+	}
+	c.Abort()
+}
+
+// logRequest writes the request's one line. The route is our own pattern: paths and queries may hold what was pasted
+// in the wrong place.
+func (s *Server) logRequest(c *gin.Context, n *note, started time.Time) {
+	if !s.log.Enabled(c.Request.Context(), slog.LevelInfo) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 9)
+	attrs = append(attrs, slog.String("request_id", n.id), slog.String("method", knownMethod(c.Request.Method)),
+		slog.String("route", c.FullPath()), slog.Int("status", c.Writer.Status()), slog.Duration("took", time.Since(started)))
+	if n.clientID != "" {
+		attrs = append(attrs, slog.String("client_id", n.clientID))
+	}
+	if n.userID != "" {
+		attrs = append(attrs, slog.String("user_id", n.userID))
+	}
+	if n.failure != nil {
+		attrs = append(attrs, slog.String("error", n.failure.code), slog.String("reason", n.failure.description))
+	}
+	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", attrs...)
+}
+
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// checkHost refuses requests for a name that is not ours, so that no answer can be attributed to another host. Health
+// checks come by address and are let through.
+func (s *Server) checkHost(c *gin.Context) {
+	if s.hosts[c.Request.Host] || isHealthPath(c.Request.URL.Path) || isLocal(c.Request.Context()) {
+		return
+	}
+	s.fail(c, &failure{status: http.StatusMisdirectedRequest, code: codeInvalidRequest,
+		description: "this server answers as " + s.issuer + "; use that name, or set issuer or server.allowed_hosts to the name you use"})
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/safeconduct/safeconduct/clients"
+	"github.com/safeconduct/safeconduct/grants"
+)
+
+// revoke is the revocation endpoint (RFC 7009). Any token of a grant ends the grant, and it is ended when the answer
+// comes. An unknown token is answered like one that was revoked; only another client's token is refused.
+func (s *Server) revoke(c *gin.Context) {
+	ctx := c.Request.Context()
+	f, err := readForm(c.Request)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	presented, err := readCredentials(c.Request, f)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	client, err := s.clients.Authenticate(ctx, clients.Presented{ID: presented.id, Secret: presented.secret, Method: presented.method})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	noteOf(ctx).clientID = client.ID
+	text := f.get("token")
+	if text == "" {
+		s.fail(c, invalidRequest("token is missing"))
+		return
+	}
+	err = s.grants.Revoke(ctx, text, client.Number)
+	if errors.Is(err, grants.ErrInvalid) {
+		s.fail(c, &failure{status: http.StatusBadRequest, code: codeInvalidGrant, cause: err,
+			description: "the token was issued to another client; it is as good as before"})
+		return
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	// Some client libraries insist on a JSON body, though RFC 7009 §2.2 asks for none.
+	c.Data(http.StatusOK, "application/json; charset=utf-8", []byte("{}"))
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/scopes"
+)
+
+const (
+	tokenPath      = "/oauth/token"
+	introspectPath = "/oauth/introspect"
+	revokePath     = "/oauth/revoke"
+	metadataPath   = "/.well-known/oauth-authorization-server"
+	apiPath        = "/api/v1"
+)
+
+// The scopes of our own API.
+const (
+	scopeAccountRead    = "account:read"
+	scopeAccountManage  = "account:manage"
+	scopeAdminClients   = "admin:clients"
+	scopeAdminUsers     = "admin:users"
+	scopeAdminResources = "admin:resources"
+	scopeAdminTokens    = "admin:tokens"
+)
+
+// apiDefinition is our own API as a protected resource like any other.
+func apiDefinition(issuer string) resources.Definition {
+	return resources.Definition{
+		ID: issuer + apiPath, Slug: "safeconduct", Name: "Safeconduct",
+		Scopes: []resources.Scope{
+			{Name: scopeAccountRead, Title: "See your account", Description: "Your name, and which apps have access."},
+			{Name: scopeAccountManage, Title: "Manage your account", Description: "Change your password and end the access of apps.", Sensitive: true},
+			{Name: scopeAdminClients, Title: "Administer clients", Description: "Register, change and disable clients.", Sensitive: true},
+			{Name: scopeAdminUsers, Title: "Administer users", Description: "Create, change and disable users and end their grants.", Sensitive: true},
+			{Name: scopeAdminResources, Title: "Administer resources", Description: "Define protected APIs and their scopes.", Sensitive: true},
+			{Name: scopeAdminTokens, Title: "Administer tokens", Description: "Inspect and revoke any token.", Sensitive: true},
+		},
+	}
+}
+
+// route is one line of a table: what is served, to whom. A route without scopes is public and says so.
+type route struct {
+	method, path string
+	scopes       []string
+	handler      gin.HandlerFunc
+}
+
+// protocolRoutes authenticate their callers themselves, by the rules of the protocol.
+func (s *Server) protocolRoutes() []route {
+	return []route{
+		{http.MethodPost, tokenPath, nil, s.token},
+		{http.MethodPost, introspectPath, nil, s.introspect},
+		{http.MethodPost, revokePath, nil, s.revoke},
+		{http.MethodGet, metadataPath, nil, s.discover},
+		{http.MethodGet, livePath, nil, s.live},
+		{http.MethodGet, readyPath, nil, s.ready},
+	}
+}
+
+// apiRoutes are our own protected API. Pages and the command line use nothing else.
+func (s *Server) apiRoutes() []route {
+	read, manage := []string{scopeAccountRead}, []string{scopeAccountManage}
+	clients, users := []string{scopeAdminClients}, []string{scopeAdminUsers}
+	resources, tokens := []string{scopeAdminResources}, []string{scopeAdminTokens}
+	return []route{
+		{http.MethodGet, "/me", read, s.showMe},
+		{http.MethodGet, "/me/grants", read, s.listMyGrants},
+		{http.MethodDelete, "/me/grants/:grant", manage, s.endMyGrant},
+		{http.MethodPost, "/me/logout-everywhere", manage, s.endAllMine},
+		{http.MethodPut, "/me/password", manage, s.changeMyPassword},
+
+		{http.MethodGet, "/clients", clients, s.listClients},
+		{http.MethodPost, "/clients", clients, s.createClient},
+		{http.MethodGet, "/clients/:client", clients, s.showClient},
+		{http.MethodPatch, "/clients/:client", clients, s.editClient},
+		{http.MethodDelete, "/clients/:client", clients, s.deleteClient},
+		{http.MethodPost, "/clients/:client/secrets", clients, s.addClientSecret},
+		{http.MethodDelete, "/clients/:client/secrets/:secret", clients, s.revokeClientSecret},
+
+		{http.MethodGet, "/users", users, s.listUsers},
+		{http.MethodPost, "/users", users, s.createUser},
+		{http.MethodGet, "/users/:user", users, s.showUser},
+		{http.MethodPatch, "/users/:user", users, s.editUser},
+		{http.MethodDelete, "/users/:user", users, s.deleteUser},
+		{http.MethodPut, "/users/:user/password", users, s.setUserPassword},
+		{http.MethodPost, "/users/:user/logout-everywhere", users, s.endAllOfUser},
+		{http.MethodGet, "/users/:user/grants", users, s.listUserGrants},
+		{http.MethodDelete, "/users/:user/grants/:grant", users, s.endUserGrant},
+
+		{http.MethodGet, "/resources", resources, s.listResources},
+		{http.MethodPost, "/resources", resources, s.createResource},
+		{http.MethodGet, "/resources/:resource", resources, s.showResource},
+		{http.MethodPatch, "/resources/:resource", resources, s.editResource},
+		{http.MethodDelete, "/resources/:resource", resources, s.deleteResource},
+		{http.MethodPost, "/resources/:resource/secrets", resources, s.addResourceSecret},
+		{http.MethodDelete, "/resources/:resource/secrets/:secret", resources, s.revokeResourceSecret},
+
+		{http.MethodPost, "/tokens/introspect", tokens, s.inspectToken},
+		{http.MethodPost, "/tokens/revoke", tokens, s.revokeAnyToken},
+	}
+}
+
+func (s *Server) newEngine() (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	// Gin's defaults are wrong here: it would believe any X-Forwarded-For, and answer POST /oauth/token/ with a
+	// redirect that makes clients send their secrets once more.
+	if err := engine.SetTrustedProxies(nil); err != nil {
+		return nil, err
+	}
+	engine.RedirectTrailingSlash = false
+	engine.RedirectFixedPath = false
+	engine.RemoveExtraSlash = false
+	engine.HandleMethodNotAllowed = true
+	engine.Use(s.begin, s.checkHost)
+	engine.NoRoute(func(c *gin.Context) { s.fail(c, notFound("this path")) })
+	engine.NoMethod(func(c *gin.Context) {
+		s.fail(c, &failure{status: http.StatusMethodNotAllowed, code: codeInvalidRequest, description: "this method does not work here; the Allow header names those that do"})
+	})
+	for _, r := range s.protocolRoutes() {
+		engine.Handle(r.method, r.path, r.handler)
+	}
+	s.protect(engine.Group(apiPath), s.api, s.apiRoutes())
+	return engine, nil
+}
+
+// protect mounts routes behind the guard of a resource, each with its own scopes.
+func (s *Server) protect(group *gin.RouterGroup, resource *resources.Resource, routes []route) {
+	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug, Refused: func(r *http.Request, refusal *scopes.Refusal) {
+		noteOf(r.Context()).failure = &failure{code: refusal.Code, description: refusal.Description}
+	}}
+	for _, r := range routes {
+		group.Handle(r.method, r.path, s.require(guard, r.scopes), r.handler)
+	}
+}
+
+// require lets in who has a token with the scopes, and the operator, who needs none.
+func (s *Server) require(guard scopes.Guard, required []string) gin.HandlerFunc {
+	rule := guard.Rule(slices.Clone(required)...)
+	return func(c *gin.Context) {
+		if isLocal(c.Request.Context()) {
+			c.Request = c.Request.WithContext(scopes.WithToken(c.Request.Context(), s.operator()))
+			return
+		}
+		admitted, refusal := rule.Admit(c.Request)
+		if refusal != nil {
+			c.Abort()
+			refusal.Write(c.Writer)
+			return
+		}
+		c.Request = admitted
+	}
+}

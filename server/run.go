@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// The limits of a connection (security reference, section 5).
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 16 << 10
+	// drainAtMost bounds how long requests that are under way are waited for.
+	drainAtMost = 20 * time.Second
+)
+
+// Watch keeps the server's memory honest: it follows what other processes change and how the store does. It returns
+// when ctx ends. Serve runs it; who calls Handler without Serve runs it beside.
+func (s *Server) Watch(ctx context.Context) {
+	var wait sync.WaitGroup
+	wait.Go(func() { _ = s.changes.Run(ctx) })
+	wait.Go(func() { s.watch(ctx) })
+	wait.Wait()
+}
+
+// Serve answers requests on public, and those of the operator on local if it is not nil, until ctx ends. It then stops
+// being ready, goes on serving for the drain delay, lets the requests under way finish and returns nil.
+func (s *Server) Serve(ctx context.Context, public, local net.Listener) error {
+	watchCtx, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	go s.Watch(watchCtx)
+
+	servers := []*http.Server{s.httpServer(s.Handler())}
+	listeners := []net.Listener{public}
+	if local != nil {
+		operator := s.httpServer(s.LocalHandler())
+		operator.ConnContext = checkPeer
+		servers, listeners = append(servers, operator), append(listeners, local)
+	}
+	failed := make(chan error, len(servers))
+	for i, server := range servers {
+		go func() { failed <- server.Serve(listeners[i]) }()
+	}
+	select {
+	case err := <-failed:
+		for _, server := range servers {
+			_ = server.Close()
+		}
+		return err
+	case <-ctx.Done():
+	}
+	s.health.draining.Store(true)
+	s.log.Info("stopping", "drain_delay", s.drain)
+	time.Sleep(s.drain)
+	return shutdown(servers)
+}
+
+func shutdown(servers []*http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainAtMost)
+	defer cancel()
+	var errs []error
+	for _, server := range servers {
+		errs = append(errs, server.Shutdown(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) httpServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		// What net/http has to say is about broken connections; it names addresses, never content.
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,170 @@
+// Package server is everything of Safeconduct that speaks HTTP: the protocol endpoints, discovery, health, and our own
+// protected API. It translates: a request into a call of the rooms below (grants, clients, users, resources), and what
+// they answer into a response. It decides nothing that they could decide, and keeps nothing between two requests but
+// caches.
+//
+// cmd makes a Server and gives it listeners; nothing else imports it.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	oauth2server "github.com/go-oauth2/oauth2/v4/server"
+	"github.com/google/uuid"
+
+	"github.com/safeconduct/safeconduct/clients"
+	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/users"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	// Issuer is the one public name of the server (RFC 8414 §2): a URL without query, fragment and trailing slash.
+	Issuer string
+	Store  store.Store
+	Keys   *keys.Ring
+	Log    *slog.Logger
+	// Lifetimes of what is issued; zero fields get the defaults.
+	Lifetimes Lifetimes
+	// Hasher hashes passwords in a bounded pool.
+	Hasher *users.Hasher
+	// TrustedProxies are the networks whose X-Forwarded-For is believed. Usually none.
+	TrustedProxies []netip.Prefix
+	// AllowedHosts are names beside the issuer's under which requests may come, such as the name inside a cluster.
+	AllowedHosts []string
+	// DrainDelay is how long the server goes on serving, not ready, after it was told to stop, so that load balancers
+	// notice.
+	DrainDelay time.Duration
+	// Demo adds the demo API under /demo. Only the dev command sets it.
+	Demo bool
+}
+
+// Lifetimes bound what is issued.
+type Lifetimes struct {
+	Access      time.Duration // of opaque access tokens, unless their resource says otherwise
+	RefreshIdle time.Duration // of a grant that nobody refreshes
+	RefreshMax  time.Duration // of any grant
+}
+
+// The default lifetimes.
+const (
+	DefaultAccess      = 15 * time.Minute
+	DefaultRefreshIdle = 14 * 24 * time.Hour
+	DefaultRefreshMax  = 90 * 24 * time.Hour
+)
+
+func (l Lifetimes) withDefaults() Lifetimes {
+	if l.Access == 0 {
+		l.Access = DefaultAccess
+	}
+	if l.RefreshIdle == 0 {
+		l.RefreshIdle = DefaultRefreshIdle
+	}
+	if l.RefreshMax == 0 {
+		l.RefreshMax = DefaultRefreshMax
+	}
+	return l
+}
+
+// Server answers requests. Make one with New.
+type Server struct {
+	issuer    string
+	hosts     map[string]bool
+	store     store.Store
+	log       *slog.Logger
+	lifetimes Lifetimes
+	proxies   []netip.Prefix
+	drain     time.Duration
+
+	changes   *store.Changes
+	grants    *grants.Service
+	clients   *clients.Registry
+	users     *users.Registry
+	resources *resources.Registry
+	library   *oauth2server.Server
+	api       *resources.Resource
+	metadata  []byte
+	health    health
+	engine    *gin.Engine
+}
+
+// New wires a server. It writes the built-in resources into the store, so the store must be reachable.
+func New(ctx context.Context, c Config) (*Server, error) {
+	issuer, err := url.Parse(c.Issuer)
+	if err != nil || issuer.Host == "" || (issuer.Path != "") || issuer.RawQuery != "" || issuer.Fragment != "" || issuer.User != nil {
+		return nil, fmt.Errorf("issuer %q: want scheme and host alone, such as https://id.example.com", c.Issuer)
+	}
+	s := &Server{
+		issuer: c.Issuer, hosts: map[string]bool{issuer.Host: true}, store: c.Store, log: c.Log,
+		lifetimes: c.Lifetimes.withDefaults(), proxies: c.TrustedProxies, drain: c.DrainDelay,
+	}
+	for _, host := range c.AllowedHosts {
+		s.hosts[host] = true
+	}
+	s.changes = store.NewChanges(c.Store)
+	s.clients = clients.New(c.Store, s.changes)
+	s.resources = resources.New(c.Store, s.changes)
+	s.users = users.New(users.Config{Store: c.Store, Changes: s.changes, Grants: grants.NewEnder(c.Store), Hasher: c.Hasher})
+	s.grants = grants.New(grants.Config{Store: c.Store, Keys: c.Keys, Parties: parties{s.users, s.clients}, Audit: s.auditGrant})
+	s.library = s.newLibrary()
+	if s.api, err = s.resources.Ensure(ctx, apiDefinition(c.Issuer)); err != nil {
+		return nil, fmt.Errorf("write the built-in API: %w", err)
+	}
+	s.metadata = s.buildMetadata()
+	s.engine, err = s.newEngine()
+	if err != nil {
+		return nil, err
+	}
+	if c.Demo {
+		if err := s.mountDemo(ctx); err != nil {
+			return nil, fmt.Errorf("set up the demo API: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Handler answers requests from the network.
+func (s *Server) Handler() http.Handler { return s.engine }
+
+// parties tells the grants how their users and clients stand.
+type parties struct {
+	users   *users.Registry
+	clients *clients.Registry
+}
+
+func (p parties) User(ctx context.Context, id uuid.UUID, fresh bool) (grants.Standing, error) {
+	read := p.users.Get
+	if fresh {
+		read = p.users.Fresh
+	}
+	user, err := read(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return grants.Standing{}, nil
+	}
+	if err != nil {
+		return grants.Standing{}, err
+	}
+	return grants.Standing{Epoch: user.Epoch, Enabled: !user.Disabled}, nil
+}
+
+func (p parties) Client(ctx context.Context, number uint32) (grants.Standing, error) {
+	client, err := p.clients.ByNumber(ctx, number)
+	if errors.Is(err, store.ErrNotFound) {
+		return grants.Standing{}, nil
+	}
+	if err != nil {
+		return grants.Standing{}, err
+	}
+	return grants.Standing{Epoch: client.Epoch, Enabled: !client.Disabled}, nil
+}
