@@ -2,22 +2,24 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/store"
 )
 
-// DemoResource is the protected API that the dev command serves under /demo.
-func DemoResource(issuer string) resources.Definition {
-	return resources.Definition{
-		ID: issuer + "/demo", Slug: "demo-orders", Name: "Demo orders",
-		Scopes: []resources.Scope{
-			{Name: "orders:read", Title: "See your orders", Description: "List the orders of the demo shop."},
-			{Name: "orders:write", Title: "Place orders", Description: "Place and change orders in the demo shop."},
-		},
-	}
+// demoSlug names the protected API that the dev command serves under /demo.
+const demoSlug = "demo-orders"
+
+var demoDefinition = resources.Definition{
+	ID: "urn:safeconduct:demo-orders", Slug: demoSlug, Name: "Demo orders",
+	Scopes: []resources.Scope{
+		{Name: "orders:read", Title: "See your orders", Description: "List the orders of the demo shop."},
+		{Name: "orders:write", Title: "Place orders", Description: "Place and change orders in the demo shop."},
+	},
 }
 
 func (s *Server) demoRoutes() []route {
@@ -29,7 +31,10 @@ func (s *Server) demoRoutes() []route {
 
 // mountDemo adds the demo API. It does not exist in a server that was not made for it.
 func (s *Server) mountDemo(ctx context.Context) error {
-	demo, err := s.resources.Ensure(ctx, DemoResource(s.issuer))
+	demo, _, err := s.resources.Create(ctx, demoDefinition)
+	if errors.Is(err, store.ErrExists) {
+		demo, err = s.resources.Get(ctx, demoSlug)
+	}
 	if err != nil {
 		return err
 	}
