@@ -15,6 +15,10 @@
 //     store's clock, to the millisecond. Expired data needs no janitor.
 //   - Keys, index names, log names and values are arbitrary bytes. Values are copies: neither side sees the other's
 //     later changes to a slice.
+//   - A call re-sent after its reply was lost may fall behind a later Delete or Add of the same key by another caller,
+//     within the engine's time-out. Who creates and deletes records under one key at once must look again.
+//   - A name is used for one kind of thing only: a record, a counter, an index or a log. Reading it as another kind is
+//     an error, or finds nothing; never a wrong value.
 //   - A Store is safe for use by any number of goroutines.
 package store
 
@@ -117,7 +121,8 @@ type Store interface {
 	Subscribe(ctx context.Context, topic string) (<-chan struct{}, error)
 
 	// Now is the time by the store's clock. All handles of one store agree about it to within a few milliseconds,
-	// whatever the clocks of their machines say, and it does not run backwards on one handle.
+	// whatever the clocks of their machines say, and it does not run backwards on one handle. An engine that talks to
+	// a server tells the local time until it has first reached it.
 	Now() time.Time
 
 	// Ping reports whether the store can serve: nil, or an error that wraps ErrUnavailable.
