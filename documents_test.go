@@ -1,0 +1,187 @@
+package safeconduct_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// blocks returns the fenced blocks of a language in a document.
+func blocks(t *testing.T, path, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, match := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
+		found = append(found, match[1])
+	}
+	return found
+}
+
+// need skips a test whose program is missing, unless nothing may be skipped.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("SAFECONDUCT_TEST_REQUIRE_ALL") != "" {
+		t.Fatalf("%s is missing", program)
+	}
+	t.Skipf("%s is missing", program)
+}
+
+// The README keeps its word: its first block starts the server, its other blocks, one after the other, do the main job.
+// Only the port is another one, so that the test can run beside a server.
+func TestREADMECommandsWork(t *testing.T) {
+	need(t, "bash")
+	need(t, "curl")
+	commands := blocks(t, "README.md", "sh")
+	if len(commands) < 2 {
+		t.Fatal("the README has no commands")
+	}
+	port := freePort(t)
+	data := filepath.Join(t.TempDir(), "safeconduct-dev")
+	startDev(t, strings.TrimSpace(commands[0]), port, data)
+
+	session := strings.Join(commands[1:], "\n")
+	session = strings.ReplaceAll(session, "localhost:8080", "localhost:"+port)
+	session = strings.ReplaceAll(session, "./safeconduct-dev/", data+"/")
+	shell := exec.Command("bash", "-eu", "-c", session)
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the session failed: %v\n%s", err, out)
+	}
+	var statuses []string
+	for _, match := range regexp.MustCompile(`(?m)^HTTP/1\.1 (\d+)`).FindAllStringSubmatch(string(out), -1) {
+		statuses = append(statuses, match[1])
+	}
+	if got, want := strings.Join(statuses, " "), "200 403 200 200 401"; got != want {
+		t.Errorf("the session's answers were %s, want %s (read, write, introspect, revoke, read again)\n%s", got, want, out)
+	}
+	for _, wanted := range []string{`error="insufficient_scope"`, `"active":true`, `error="invalid_token"`} {
+		if !strings.Contains(string(out), wanted) {
+			t.Errorf("the session does not show %s", wanted)
+		}
+	}
+}
+
+// startDev runs the README's start command until the test ends, and waits until it answers.
+func startDev(t *testing.T, command, port, data string) {
+	t.Helper()
+	if command != "go run ./cmd/safeconduct dev" {
+		t.Fatalf("the README starts the server by %q", command)
+	}
+	binary := filepath.Join(t.TempDir(), "safeconduct")
+	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/safeconduct").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	server := exec.CommandContext(ctx, binary, "dev", "--listen", "localhost:"+port, "--data-dir", data)
+	server.Cancel = func() error { return server.Process.Signal(os.Interrupt) }
+	server.WaitDelay = 30 * time.Second
+	server.Stderr = os.Stderr
+	stdout, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = server.Wait()
+	})
+	go func() { // keep the pipe empty
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		}
+	}()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if exec.Command("curl", "-sf", "http://localhost:"+port+"/readyz").Run() == nil {
+			if _, err := os.Stat(filepath.Join(data, "demo.env")); err == nil {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the server did not become ready")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// Every Go program in the documents compiles.
+func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled := 0
+	for _, document := range documents {
+		for i, program := range blocks(t, document, "go") {
+			source := filepath.Join(t.TempDir(), "main.go")
+			if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			// An overlay lets the program stand in a folder of this module that does not exist.
+			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, "docs", "program", "main.go"): source}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := filepath.Join(t.TempDir(), "overlay.json")
+			if err := os.WriteFile(list, overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command("go", "build", "-overlay", list, "-o", os.DevNull, "./docs/program").CombinedOutput(); err != nil {
+				t.Errorf("%s, program %d: %v\n%s", document, i+1, err, out)
+			}
+			compiled++
+		}
+	}
+	if compiled == 0 {
+		t.Error("no program found")
+	}
+}
+
+// No link of the documents leads nowhere.
+func TestLinksBetweenDocuments(t *testing.T) {
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, document := range append(documents, "README.md") {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), match[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", document, match[1])
+			}
+		}
+	}
+}
