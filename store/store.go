@@ -13,8 +13,10 @@
 //     of two callers that computed the same value only one wins.
 //   - A record, member, entry or counter past its expiry is never returned, swept or not. Expiry is counted by the
 //     store's clock, to the millisecond. Expired data needs no janitor.
-//   - Keys, index names, log names and values are arbitrary bytes. Values are copies: neither side sees the other's
-//     later changes to a slice.
+//   - Keys, index names, log names and values are arbitrary bytes; the first three are at most 1 KiB, and the name of a
+//     member is not empty. Values are copies: neither side sees the other's later changes to a slice.
+//   - An expiry in the past is allowed and means "ended". A call whose context has ended does nothing and returns the
+//     context's error. A limit of 0 or less lists nothing.
 //   - A call re-sent after its reply was lost may fall behind a later Delete or Add of the same key by another caller,
 //     within the engine's time-out. Who creates and deletes records under one key at once must look again.
 //   - A name is used for one kind of thing only: a record, a counter, an index or a log. Reading it as another kind is
@@ -103,7 +105,7 @@ type Store interface {
 
 	// Append writes entry at the end of log and returns its number. Numbers only grow, over restarts and losses of
 	// the store too, and need not be consecutive. Once a reader has seen number n, no entry with a smaller number
-	// appears any more.
+	// appears any more. An entry whose call was re-sent may be there twice.
 	Append(ctx context.Context, log string, entry []byte, expires time.Time) (uint64, error)
 
 	// Since returns up to limit live entries of log with a number greater than seq, in order.
