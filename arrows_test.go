@@ -17,7 +17,7 @@ var arrows = map[string][]string{
 	"store/bolt":                {"store"},         // an engine knows the contract alone
 	"store/redis":               {"store"},         //
 	"store/storetest":           {"store"},         // the suite knows no engine
-	"store/storetest/crashtest": {"store"},         // kills a writing process
+	"store/storetest/crashtest": {"store"},         // cuts an act at every store call
 	"store/storetest/redistest": {},                // starts real servers for tests
 	"keys":                      {"store"},         // keeps the fingerprints of the system secrets there
 	"grants":                    {"store", "keys"}, // records, and the keys of token MACs
@@ -41,7 +41,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":         {"cmd"},
 	"github.com/goccy/go-yaml":       {"cmd"},
 	"github.com/fxamacker/cbor/v2":   {"grants"},
-	"golang.org/x/crypto":            {"users"},
+	"golang.org/x/crypto":            {"users", "bench"},
 	"golang.org/x/text":              {"users"},
 }
 

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -25,11 +26,8 @@ type ID byte
 // Secret is a system secret: everything that Safeconduct issues hangs on it.
 type Secret struct{ bytes [SecretSize]byte }
 
-// String keeps a secret that is printed by mistake out of logs and errors.
-func (Secret) String() string { return "(secret)" }
-
-// GoString is String for %#v.
-func (Secret) GoString() string { return "(secret)" }
+// Format keeps a secret that is printed by mistake, by whatever verb, out of logs and errors.
+func (Secret) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "(secret)") }
 
 // NewSecret draws a system secret.
 func NewSecret() Secret {

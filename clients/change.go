@@ -1,0 +1,159 @@
+package clients
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/safeconduct/safeconduct/keys"
+)
+
+// Update changes a client's metadata. The whole client is validated again, what was not changed too: a rule may have
+// become stricter since, and a new type may forbid an old part. Number, ID, epoch, dates, Disabled and secrets have
+// calls of their own; only all secrets may be dropped here, by a client that becomes public. A change of the type ends
+// everything granted to the client. An error of change ends the update and is returned.
+func (r *Registry) Update(ctx context.Context, id string, change func(*Client) error) (*Client, error) {
+	return r.update(ctx, id, func(c *Client) error {
+		before := clone(c)
+		if err := change(c); err != nil {
+			return err
+		}
+		if err := untouched(&before, c); err != nil {
+			return err
+		}
+		if c.Type != before.Type {
+			c.Epoch++
+		}
+		c.Updated = r.now()
+		return nil
+	})
+}
+
+// update is every change of a client: nothing is written that Validate refuses.
+func (r *Registry) update(ctx context.Context, id string, change func(*Client) error) (*Client, error) {
+	return orNil(r.table.Update(ctx, id, func(c *Client) error {
+		if err := change(c); err != nil {
+			return err
+		}
+		return Validate(c)
+	}))
+}
+
+// clone copies a client with all of its secrets: a change may write into the hash itself.
+func clone(c *Client) Client {
+	copied := *c
+	copied.Secrets = slices.Clone(c.Secrets)
+	for i := range copied.Secrets {
+		copied.Secrets[i].Hash = slices.Clone(copied.Secrets[i].Hash)
+	}
+	return copied
+}
+
+// untouched refuses an update of what only the methods for it may change.
+func untouched(before, after *Client) error {
+	field := ""
+	switch {
+	case after.Number != before.Number:
+		field = "number"
+	case after.ID != before.ID:
+		field = "client_id"
+	case after.Epoch != before.Epoch:
+		field = "epoch"
+	case after.Disabled != before.Disabled:
+		field = "disabled"
+	case !after.Created.Equal(before.Created) || !after.Updated.Equal(before.Updated):
+		field = "created"
+	case !sameSecrets(before.Secrets, after.Secrets) && !(after.Type == Public && len(after.Secrets) == 0):
+		field = "secrets"
+	default:
+		return nil
+	}
+	return &InvalidError{Field: field, Problem: "cannot be changed by an update", Fix: "use the call that is made for it"}
+}
+
+func sameSecrets(a, b []keys.Credential) bool {
+	return slices.EqualFunc(a, b, func(x, y keys.Credential) bool {
+		return x.ID == y.ID && slices.Equal(x.Hash, y.Hash) && x.Created.Equal(y.Created) && x.Expires.Equal(y.Expires)
+	})
+}
+
+// Disable shuts a client out everywhere, and ends everything granted to it by raising its epoch.
+func (r *Registry) Disable(ctx context.Context, id string) (*Client, error) {
+	return orNil(r.table.Update(ctx, id, func(c *Client) error {
+		c.Disabled = true
+		c.Epoch++
+		c.Updated = r.now()
+		return nil
+	}))
+}
+
+// Enable lets a disabled client in again. What was ended stays ended.
+func (r *Registry) Enable(ctx context.Context, id string) (*Client, error) {
+	return r.update(ctx, id, func(c *Client) error {
+		if c.Disabled {
+			c.Disabled, c.Updated = false, r.now()
+		}
+		return nil
+	})
+}
+
+// Delete ends a client, and with it everything granted to it. Deleting what is absent is no error.
+func (r *Registry) Delete(ctx context.Context, id string) error {
+	return r.table.Delete(ctx, id)
+}
+
+// AddSecret gives a client one more secret and returns it; it is not kept. The secrets before it stay valid, so that a
+// client changes over without a pause. A zero lifetime means until it is revoked. Secrets that have expired are swept
+// out.
+func (r *Registry) AddSecret(ctx context.Context, id string, lifetime time.Duration) (string, keys.Credential, error) {
+	expires, err := r.expiry(lifetime)
+	if err != nil {
+		return "", keys.Credential{}, err
+	}
+	secret, credential := keys.NewCredential(keys.ClientSecretPrefix, r.now(), expires)
+	_, err = r.update(ctx, id, func(c *Client) error {
+		if c.Type == Public {
+			return &InvalidError{Field: "secrets", Problem: "cannot belong to a public client", Fix: "register a confidential client"}
+		}
+		now := r.store.Now()
+		c.Secrets = slices.DeleteFunc(c.Secrets, func(s keys.Credential) bool { return !s.Live(now) })
+		if len(c.Secrets) >= secretLimit {
+			return &InvalidError{Field: "secrets", Problem: "are five already", Fix: "revoke one first"}
+		}
+		c.Secrets = append(c.Secrets, credential)
+		c.Updated = r.now()
+		return nil
+	})
+	if err != nil {
+		return "", keys.Credential{}, err
+	}
+	return secret, credential, nil
+}
+
+// RevokeSecret ends one of a client's secrets. The last one stays: a client that must authenticate itself and cannot
+// is better disabled. Revoking what is absent is no error, so that a revocation that failed half way can be repeated.
+func (r *Registry) RevokeSecret(ctx context.Context, id, secretID string) error {
+	_, err := r.update(ctx, id, func(c *Client) error {
+		rest := slices.DeleteFunc(slices.Clone(c.Secrets), func(s keys.Credential) bool { return s.ID == secretID })
+		switch {
+		case len(rest) == len(c.Secrets):
+			return nil
+		case len(rest) == 0:
+			return &InvalidError{Field: "secrets", Problem: "would be none", Fix: "add another one first, or disable the client"}
+		}
+		c.Secrets, c.Updated = rest, r.now()
+		return nil
+	})
+	return err
+}
+
+// expiry is the end of a secret that is made now.
+func (r *Registry) expiry(lifetime time.Duration) (time.Time, error) {
+	switch {
+	case lifetime == 0:
+		return time.Time{}, nil
+	case lifetime < time.Second:
+		return time.Time{}, &InvalidError{Field: "lifetime", Problem: "is shorter than a second", Fix: "leave it out for a secret that stays"}
+	}
+	return r.now().Add(lifetime), nil
+}

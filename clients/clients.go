@@ -1,0 +1,266 @@
+// Package clients keeps the registered applications: their metadata, the rules it must obey, their secrets, and their
+// authentication. It is called by the server and by grants. A client that breaks a rule is never stored, by creation
+// or by update; a secret is shown once and kept only as its hash; why an authentication failed is for the log alone.
+package clients
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/store"
+)
+
+// Type is what kind of application a client is (RFC 6749 §2.1).
+type Type string
+
+const (
+	// Confidential clients run on a server, act for users and can keep a secret.
+	Confidential Type = "confidential"
+	// Public clients run in the user's hands (a page, an app) and can keep no secret.
+	Public Type = "public"
+	// Service clients act for themselves, and never for a user.
+	Service Type = "service"
+)
+
+// The methods of client authentication (RFC 7591 §2).
+const (
+	SecretBasic = "client_secret_basic"
+	SecretPost  = "client_secret_post"
+	None        = "none"
+)
+
+// The grant types that a client can be allowed (RFC 7591 §2).
+const (
+	AuthorizationCode = "authorization_code"
+	RefreshToken      = "refresh_token"
+	Password          = "password"
+	ClientCredentials = "client_credentials"
+)
+
+// Values of Client.Rotation besides the empty one.
+const (
+	RotateAlways = "always"
+	RotateNever  = "never"
+)
+
+const (
+	defaultWindow = 30 * time.Second
+	firstEpoch    = 1
+	cacheLimit    = 20_000
+	listLimit     = 1000
+	// secretLimit is how many secrets of a client live at once: one in use, one coming, some to spare.
+	secretLimit = 5
+	numberTries = 1000
+)
+
+// InvalidError refuses a client before it is written.
+type InvalidError = store.InvalidError
+
+// Client is a registered application.
+type Client struct {
+	// Number is the short name by which grants refer to the client. It is never used again.
+	Number       uint32            `json:"number"`
+	ID           string            `json:"client_id"`
+	Name         string            `json:"name"`
+	Type         Type              `json:"type"`
+	AuthMethod   string            `json:"auth_method"`
+	GrantTypes   []string          `json:"grant_types"`
+	Scopes       []string          `json:"scopes,omitempty"`
+	RedirectURIs []string          `json:"redirect_uris,omitempty"`
+	Secrets      []keys.Credential `json:"secrets,omitempty"`
+	// FirstParty marks a client of the operator's own.
+	FirstParty bool `json:"first_party,omitempty"`
+	Disabled   bool `json:"disabled,omitempty"`
+	// Epoch is raised whenever everything granted to the client ends.
+	Epoch uint32 `json:"epoch"`
+	// Rotation of refresh tokens: empty for what the type does by default, or RotateAlways or RotateNever.
+	Rotation string `json:"rotation,omitempty"`
+	// RefreshWindow is for how many seconds a rotated refresh token still gets the same answer; nil means 30.
+	RefreshWindow *int      `json:"refresh_window,omitempty"`
+	Created       time.Time `json:"created"`
+	Updated       time.Time `json:"updated"`
+}
+
+// Allows reports whether the client may use a grant type.
+func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// AllowsScope reports whether the client may ask for a scope.
+func (c *Client) AllowsScope(name string) bool { return slices.Contains(c.Scopes, name) }
+
+// Confidential reports whether the client authenticates itself.
+func (c *Client) Confidential() bool { return c.Type != Public }
+
+// Rotates reports whether each refresh gives a new refresh token. RFC 9700 §4.14.2: for public clients always.
+func (c *Client) Rotates() bool { return c.Type == Public || c.Rotation == RotateAlways }
+
+// Window is for how long a rotated refresh token still gets the same answer.
+func (c *Client) Window() time.Duration {
+	if c.RefreshWindow == nil {
+		return defaultWindow
+	}
+	return time.Duration(*c.RefreshWindow) * time.Second
+}
+
+// Registry keeps the clients.
+type Registry struct {
+	store store.Store
+	table *store.Table[Client]
+}
+
+// New makes a registry.
+func New(s store.Store, changes *store.Changes) *Registry {
+	names := func(c Client) []string { return []string{numberName(c.Number)} }
+	return &Registry{store: s, table: store.NewTable(s, changes, "client", names, cacheLimit)}
+}
+
+func numberName(n uint32) string { return "#" + strconv.FormatUint(uint64(n), 10) }
+
+// Registration is what a client is made of.
+type Registration struct {
+	// ID is the client_id; empty lets the registry choose one.
+	ID           string
+	Name         string
+	Type         Type
+	AuthMethod   string // empty for the type's default
+	GrantTypes   []string
+	Scopes       []string
+	RedirectURIs []string
+	FirstParty   bool
+	Rotation     string
+	// RefreshWindow in seconds; nil for the default.
+	RefreshWindow *int
+	// SecretLifetime is how long the first secret lives; zero means until it is revoked.
+	SecretLifetime time.Duration
+}
+
+// Create registers a client and returns its secret, which is not kept and empty for a public client. It returns an
+// *InvalidError for metadata that breaks a rule, and an error that is store.ErrExists if the ID is taken.
+func (r *Registry) Create(ctx context.Context, n Registration) (*Client, string, error) {
+	now := r.now()
+	c := Client{
+		ID: n.ID, Name: n.Name, Type: n.Type, AuthMethod: n.AuthMethod,
+		GrantTypes: slices.Clone(n.GrantTypes), Scopes: slices.Clone(n.Scopes), RedirectURIs: slices.Clone(n.RedirectURIs),
+		FirstParty: n.FirstParty, Rotation: n.Rotation, RefreshWindow: n.RefreshWindow,
+		Epoch: firstEpoch, Created: now, Updated: now,
+	}
+	if c.ID == "" {
+		c.ID = chooseID(n.Name)
+	}
+	if c.AuthMethod == "" {
+		c.AuthMethod = defaultMethod(c.Type)
+	}
+	secret := ""
+	if c.Type != Public {
+		expires, err := r.expiry(n.SecretLifetime)
+		if err != nil {
+			return nil, "", err
+		}
+		var credential keys.Credential
+		secret, credential = keys.NewCredential(keys.ClientSecretPrefix, now, expires)
+		c.Secrets = []keys.Credential{credential}
+	}
+	if err := Validate(&c); err != nil {
+		return nil, "", err
+	}
+	if err := r.add(ctx, &c); err != nil {
+		return nil, "", err
+	}
+	return &c, secret, nil
+}
+
+// add numbers a client and stores it. A number that is taken means that the counter was set back, by a restored backup
+// or a failover: the next ones are tried.
+func (r *Registry) add(ctx context.Context, c *Client) error {
+	for range numberTries {
+		var err error
+		if c.Number, err = r.table.NextNumber(ctx); err != nil {
+			return err
+		}
+		err = r.table.Add(ctx, c.ID, *c)
+		var taken *store.TakenError
+		if !errors.As(err, &taken) {
+			return err
+		}
+		if taken.Name != numberName(c.Number) {
+			return fmt.Errorf("client %q exists: %w", c.ID, store.ErrExists)
+		}
+	}
+	return fmt.Errorf("no free number for a client: %w", store.ErrUnavailable)
+}
+
+func defaultMethod(t Type) string {
+	if t == Public {
+		return None
+	}
+	return SecretBasic
+}
+
+// chooseID makes a client_id that tells a person which client it is and that nobody can foresee.
+func chooseID(name string) string {
+	var slug strings.Builder
+	for _, c := range strings.ToLower(name) {
+		switch {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+			slug.WriteRune(c)
+		case slug.Len() > 0 && !strings.HasSuffix(slug.String(), "-"):
+			slug.WriteByte('-')
+		}
+		if slug.Len() >= 32 {
+			break
+		}
+	}
+	base := strings.Trim(slug.String(), "-")
+	if base == "" {
+		base = "client"
+	}
+	return base + "-" + strings.ToLower(rand.Text()[:12])
+}
+
+// Get returns the client of a client_id as it was within the last second, or store.ErrNotFound. It is shared: do not
+// modify what it refers to.
+func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
+	if !validID(id) {
+		return nil, fmt.Errorf("no client can have this id: %w", store.ErrNotFound)
+	}
+	return orNil(r.table.Get(ctx, id))
+}
+
+// ByNumber is Get by the client's number.
+func (r *Registry) ByNumber(ctx context.Context, number uint32) (*Client, error) {
+	return orNil(r.table.ByName(ctx, numberName(number)))
+}
+
+// Fresh returns the client of a number as it is now, or store.ErrNotFound.
+func (r *Registry) Fresh(ctx context.Context, number uint32) (*Client, error) {
+	return orNil(r.table.FreshByName(ctx, numberName(number)))
+}
+
+// List returns up to limit clients in the order of their IDs, after the given one.
+func (r *Registry) List(ctx context.Context, after string, limit int) ([]*Client, error) {
+	list, err := r.table.List(ctx, after, min(limit, listLimit))
+	if err != nil {
+		return nil, err
+	}
+	clients := make([]*Client, len(list))
+	for i := range list {
+		clients[i] = &list[i]
+	}
+	return clients, nil
+}
+
+// now is the store's time, to the second and in UTC as the records show it.
+func (r *Registry) now() time.Time { return r.store.Now().UTC().Truncate(time.Second) }
+
+func orNil(c Client, err error) (*Client, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
+}

@@ -1,0 +1,130 @@
+package resources
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	identifierMax  = 512 // bytes; a key of the store holds it
+	nameMax        = 100 // characters
+	titleMax       = 200
+	descriptionMax = 1000
+	scopeMax       = 128 // bytes of a scope's name
+	scopesMax      = 200 // per resource
+	lifetimeMin    = time.Minute
+	lifetimeMax    = time.Hour
+)
+
+// reservedScopes have a meaning of their own in OpenID Connect.
+var reservedScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
+
+// adminScopes are for the administration of Safeconduct itself.
+const adminScopes = "admin:"
+
+var slugPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$`)
+
+func validSlug(slug string) bool { return len(slug) <= 64 && slugPattern.MatchString(slug) }
+
+// Validate returns an *InvalidError if a resource breaks a rule. No resource is stored that did not pass it.
+func Validate(r *Resource) error {
+	switch {
+	case !validSlug(r.Slug):
+		return invalid("slug", "is not made of a-z, 0-9 and inner hyphens, 64 at most", "choose another")
+	case !validIdentifier(r.ID):
+		return invalid("id", "is not an absolute URI without fragment (RFC 8707 §2)", "write it as https://api.example.org/orders")
+	case r.Name == "":
+		return invalid("name", "is empty", "give a name that users know")
+	case r.AccessLifetime != 0 && (r.AccessLifetime < lifetimeMin || r.AccessLifetime > lifetimeMax):
+		return invalid("access_lifetime", "is not within 1 to 60 minutes", "leave it out for 15 minutes")
+	case r.AccessLifetime%time.Second != 0:
+		return invalid("access_lifetime", "has a part of a second", "use whole seconds")
+	case r.BuiltIn && len(r.Secrets) > 0:
+		return invalid("secrets", "cannot belong to a built-in resource", "leave them out")
+	case len(r.Secrets) > secretLimit:
+		return invalid("secrets", "are more than five", "revoke some")
+	case len(r.Scopes) > scopesMax:
+		return invalid("scopes", "are more than 200", "define fewer")
+	}
+	if err := validateText("name", r.Name, nameMax); err != nil {
+		return err
+	}
+	for i := range r.Scopes {
+		if err := validateScope(r, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateScope(r *Resource, i int) error {
+	s := &r.Scopes[i]
+	field := fmt.Sprintf("scopes[%d]", i)
+	switch {
+	case !scopeToken(s.Name):
+		return invalid(field+".name", "is not a scope (RFC 6749 §3.3)", "use 1 to 128 printable ASCII characters without blanks, quotes and backslashes")
+	case slices.ContainsFunc(r.Scopes[:i], func(other Scope) bool { return other.Name == s.Name }):
+		return invalid(field+".name", "is defined twice", "define it once")
+	case !r.BuiltIn && (strings.HasPrefix(s.Name, adminScopes) || slices.Contains(reservedScopes, s.Name)):
+		return invalid(field+".name", "is reserved for Safeconduct's own resources", "choose another")
+	}
+	if err := validateText(field+".title", s.Title, titleMax); err != nil {
+		return err
+	}
+	return validateText(field+".description", s.Description, descriptionMax)
+}
+
+func invalid(field, problem, fix string) error {
+	return &InvalidError{Field: field, Problem: problem, Fix: fix}
+}
+
+// validateText refuses what could not be shown on a consent page as it is.
+func validateText(field, s string, limit int) error {
+	unseen := func(c rune) bool { return !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) }
+	switch {
+	case !utf8.ValidString(s):
+		return invalid(field, "is not valid UTF-8", "send it in UTF-8")
+	case utf8.RuneCountInString(s) > limit:
+		return invalid(field, fmt.Sprintf("is longer than %d characters", limit), "write a shorter one")
+	case strings.TrimSpace(s) != s:
+		return invalid(field, "starts or ends with a blank", "leave it out")
+	case strings.ContainsFunc(s, unseen):
+		return invalid(field, "contains a character that cannot be seen", "leave it out")
+	}
+	return nil
+}
+
+// scopeToken is the grammar of RFC 6749 §3.3, with a limit on the length.
+func scopeToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= scopeMax
+}
+
+func validIdentifier(id string) bool {
+	if id == "" || len(id) > identifierMax || strings.Contains(id, "#") {
+		return false
+	}
+	for i := range len(id) {
+		if c := id[i]; c <= 0x20 || c > 0x7e || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			return false
+		}
+	}
+	u, err := url.Parse(id)
+	switch {
+	case err != nil || !u.IsAbs() || u.User != nil || u.String() != id:
+		return false
+	case u.Scheme == "http" || u.Scheme == "https":
+		return u.Host != ""
+	}
+	return u.Host != "" || u.Path != "" || u.Opaque != ""
+}

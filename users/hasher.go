@@ -1,0 +1,155 @@
+package users
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
+)
+
+// ErrBusy says that more passwords wait for their hash than can be served soon. The caller tries again later.
+var ErrBusy = errors.New("users: too many logins at once")
+
+const (
+	passwordMin = 8    // characters
+	passwordMax = 1024 // bytes: a hash must not be kept busy by a megabyte
+	saltSize    = 16
+	tagSize     = 32
+)
+
+// Params is the cost of a hash. A zero field stands for the default.
+type Params struct {
+	MemoryKiB uint32 // 19456, OWASP's first choice
+	Passes    uint32 // 2
+	Threads   uint8  // 1
+}
+
+func (p Params) orDefaults() Params {
+	if p.MemoryKiB == 0 {
+		p.MemoryKiB = 19 * 1024
+	}
+	if p.Passes == 0 {
+		p.Passes = 2
+	}
+	if p.Threads == 0 {
+		p.Threads = 1
+	}
+	return p
+}
+
+// Hasher computes argon2id hashes, few at a time: each takes 20 ms of a core and 19 MiB, so without a bound a flood
+// of logins would take the whole machine.
+type Hasher struct {
+	params   Params
+	slots    chan struct{}
+	room     int64
+	inside   atomic.Int64 // callers that compute or wait
+	computed atomic.Uint64
+}
+
+// NewHasher makes a hasher that computes workers hashes at once and lets queue callers wait. Zero workers stands for
+// the number of cores, zero queue for four times the workers, a negative queue for none.
+func NewHasher(p Params, workers, queue int) *Hasher {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	if queue == 0 {
+		queue = 4 * workers
+	}
+	return &Hasher{
+		params: p.orDefaults(),
+		slots:  make(chan struct{}, workers),
+		room:   int64(workers + max(queue, 0)),
+	}
+}
+
+// Hash returns the PHC string for a password. It returns an *InvalidError for a password that breaks the rules,
+// ErrBusy when the queue is full, and the error of ctx when that ends before its turn.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	password, err := prepare(password)
+	if err != nil {
+		return "", err
+	}
+	salt := make([]byte, saltSize)
+	rand.Read(salt)
+	tag, err := h.compute(ctx, password, phc{params: h.params, salt: salt, tag: make([]byte, tagSize)})
+	if err != nil {
+		return "", err
+	}
+	return phc{params: h.params, salt: salt, tag: tag}.String(), nil
+}
+
+// Verify reports whether password belongs to the PHC string, and whether that was made with other parameters than
+// today's. An empty string belongs to nobody: the same work is done and the answer is no. A password that breaks the
+// rules belongs to nobody either, and costs nothing.
+func (h *Hasher) Verify(ctx context.Context, encoded, password string) (matches, stale bool, err error) {
+	password, err = prepare(password)
+	if err != nil {
+		return false, false, nil
+	}
+	want := phc{params: h.params, salt: make([]byte, saltSize), tag: make([]byte, tagSize)}
+	if encoded != "" {
+		if want, err = parsePHC(encoded); err != nil {
+			return false, false, err
+		}
+	}
+	got, err := h.compute(ctx, password, want)
+	if err != nil {
+		return false, false, err
+	}
+	matches = subtle.ConstantTimeCompare(got, want.tag) == 1 && encoded != ""
+	stale = want.params != h.params || len(want.salt) != saltSize || len(want.tag) != tagSize
+	return matches, stale, nil
+}
+
+// Computed is how many hashes were computed, for metrics.
+func (h *Hasher) Computed() uint64 { return h.computed.Load() }
+
+// compute waits for its turn and computes the tag of password by the parameters and salt of p. Once begun it is
+// finished: an attempt whose hash was computed counts, whether its caller waited for it or not.
+func (h *Hasher) compute(ctx context.Context, password string, p phc) ([]byte, error) {
+	defer h.inside.Add(-1)
+	if h.inside.Add(1) > h.room {
+		return nil, ErrBusy
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-h.slots }()
+	h.computed.Add(1)
+	return argon2.IDKey([]byte(password), p.salt, p.params.Passes, p.params.MemoryKiB, p.params.Threads, uint32(len(p.tag))), nil
+}
+
+// prepare checks a password against the rules and brings it into the one form that is hashed: the same characters
+// typed on different systems come in different bytes.
+func prepare(password string) (string, error) {
+	refuse := func(problem, fix string) (string, error) {
+		return "", &InvalidError{Field: "password", Problem: problem, Fix: fix}
+	}
+	if len(password) > passwordMax {
+		return refuse("is longer than 1024 bytes", "choose a shorter one")
+	}
+	if !utf8.ValidString(password) {
+		return refuse("is not valid UTF-8", "send it in UTF-8")
+	}
+	if strings.ContainsRune(password, 0) {
+		return refuse("contains a NUL character", "leave it out")
+	}
+	password = norm.NFC.String(password)
+	if utf8.RuneCountInString(password) < passwordMin {
+		return refuse("is shorter than 8 characters", "choose a longer one")
+	}
+	return password, nil
+}
