@@ -1,0 +1,111 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/safeconduct/safeconduct/store/storetest/redistest"
+)
+
+// build makes the program as people do who run it: what starts its own children must be tried as a program.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "bench")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return program
+}
+
+func start(t *testing.T, program string, args ...string) (out, progress string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, program, args...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err = command.Run()
+	return stdout.String(), stderr.String(), err
+}
+
+func TestBench(t *testing.T) {
+	program := build(t)
+	t.Run("measures every scenario on every engine", func(t *testing.T) { measuresEverything(t, program) })
+	t.Run("puts its table between the markers", func(t *testing.T) { keepsWords(t, program) })
+	t.Run("refuses unknown scenarios", func(t *testing.T) { refusesUnknown(t, program) })
+}
+
+// A benchmark that breaks unseen is noticed when its figures are needed. This runs all of it, as short as it gets.
+func measuresEverything(t *testing.T, program string) {
+	t.Helper()
+	engines := []string{"redis", "bolt"}
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		engines = engines[1:]
+	}
+	out, progress, err := start(t, program, "-short", "-rounds", "1", "-duration", "40ms", "-connections", "4")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, progress)
+	}
+	for _, scenario := range []string{"metadata", "introspect", "introspect-garbage", "refresh", "client-credentials", "revoke", "password-apart", "password"} {
+		for _, engine := range engines {
+			if row := "| " + scenario + " | " + engine + " | 1000 | "; !strings.Contains(out, row) {
+				t.Errorf("no row %q in\n%s", row, out)
+			}
+		}
+	}
+	if len(engines) == 1 {
+		redistest.Missing(t, "redis-server is not installed (Debian: apt-get install redis-server): only bolt was tried")
+	}
+	for _, part := range []string{"| machine's grant | ", "| floor: Gin + one Lua | ", "| get 1."} {
+		if !strings.Contains(out, part) {
+			t.Errorf("no %q in\n%s", part, out)
+		}
+	}
+}
+
+// The table is made by the tool, the words around it by people: neither may overwrite the other.
+func keepsWords(t *testing.T, program string) {
+	t.Helper()
+	doc := filepath.Join(t.TempDir(), "performance.md")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(doc, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"-short", "-rounds", "1", "-duration", "40ms", "-connections", "2", "-engines", "bolt", "-only", "metadata", "-out", doc}
+
+	write("words\n")
+	if _, progress, err := start(t, program, args...); err == nil || !strings.Contains(progress, "has no place for it") {
+		t.Errorf("a document without markers: got %v %q, want a refusal", err, progress)
+	}
+
+	write("words before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nwords after\n")
+	if _, progress, err := start(t, program, args...); err != nil {
+		t.Fatalf("%v\n%s", err, progress)
+	}
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(text)
+	if !strings.HasPrefix(got, "words before\n<!-- bench: begin -->\n") || !strings.HasSuffix(got, "<!-- bench: end -->\nwords after\n") ||
+		!strings.Contains(got, "| metadata | bolt | ") || strings.Contains(got, "old") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// Bad input gets a clear error before anything is started.
+func refusesUnknown(t *testing.T, program string) {
+	t.Helper()
+	_, progress, err := start(t, program, "-only", "introspekt")
+	if err == nil || !strings.Contains(progress, `there is no "introspekt" here; there are: metadata, introspect`) {
+		t.Errorf("got %v %q", err, progress)
+	}
+}

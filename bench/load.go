@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// talk is what one connection asks, and what it must hear.
+type talk struct {
+	// next writes the next request after dst. It returns false when there is nothing left to ask.
+	next func(dst []byte) ([]byte, bool)
+	// accept says what is wrong with an answer.
+	accept func(status int, body []byte) error
+}
+
+// load is a closed loop: each connection sends a request when it has checked the answer to the one before.
+type load struct {
+	connections []*connection
+	finished    chan struct{} // closed when a connection has nothing left to ask, or failed
+	finish      sync.Once
+	stopping    atomic.Bool
+	done        sync.WaitGroup
+}
+
+// connection is one keep-alive connection with its own counts.
+type connection struct {
+	load  *load
+	talk  talk
+	wire  *wire
+	asked atomic.Int64
+	took  []time.Duration // of each request, in order
+	err   error
+	_     [64]byte // counts of two connections must not share a cache line
+}
+
+// startLoad connects, and begins to ask. Connection i comes from an address of its own, where the machine has one:
+// limits of logins are counted by address.
+func startLoad(address string, talks []talk) (*load, error) {
+	l := &load{finished: make(chan struct{})}
+	for i, t := range talks {
+		w, err := dial(address, net.IPv4(127, 0, 1, byte(i+1)))
+		if err != nil {
+			for _, c := range l.connections {
+				c.wire.close()
+			}
+			return nil, fmt.Errorf("connect to %s: %w", address, err)
+		}
+		l.connections = append(l.connections, &connection{load: l, talk: t, wire: w, took: make([]time.Duration, 0, 1<<13)})
+	}
+	for _, c := range l.connections {
+		l.done.Go(c.run)
+	}
+	return l, nil
+}
+
+func (c *connection) run() {
+	request := make([]byte, 0, 1024)
+	for !c.load.stopping.Load() {
+		var more bool
+		if request, more = c.talk.next(request[:0]); !more {
+			break
+		}
+		began := time.Now()
+		status, body, err := c.wire.exchange(request)
+		if err == nil {
+			err = c.talk.accept(status, body)
+		}
+		if err != nil {
+			c.err = err
+			break
+		}
+		c.took = append(c.took, time.Since(began))
+		c.asked.Add(1)
+	}
+	if !c.load.stopping.Load() {
+		c.load.finish.Do(func() { close(c.load.finished) })
+	}
+}
+
+// asked counts the answers so far.
+func (l *load) asked() int64 {
+	var n int64
+	for _, c := range l.connections {
+		n += c.asked.Load()
+	}
+	return n
+}
+
+// wait waits for d, or until there is nothing left to ask.
+func (l *load) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.finished:
+	case <-ctx.Done():
+	}
+}
+
+// waitForOne waits until more than before were answered: a brief round on a busy machine would count none.
+func (l *load) waitForOne(ctx context.Context, before int64) {
+	for deadline := time.Now().Add(exchangeTimeout); l.asked() == before && time.Now().Before(deadline) && ctx.Err() == nil; {
+		l.wait(ctx, time.Millisecond)
+	}
+}
+
+// marks is how far each connection has come, so that a span of its times can be cut out.
+func (l *load) marks() []int64 {
+	marks := make([]int64, len(l.connections))
+	for i, c := range l.connections {
+		marks[i] = c.asked.Load()
+	}
+	return marks
+}
+
+// stop ends the loop and returns the first thing that went wrong.
+func (l *load) stop() error {
+	l.stopping.Store(true)
+	l.done.Wait()
+	var err error
+	for _, c := range l.connections {
+		c.wire.close()
+		if err == nil {
+			err = c.err
+		}
+	}
+	return err
+}
+
+// percentiles are the times, between two marks, that half and 99 of 100 requests did not exceed. Call it after stop.
+func (l *load) percentiles(from, to []int64) (p50, p99 time.Duration) {
+	var all []time.Duration
+	for i, c := range l.connections {
+		all = append(all, c.took[from[i]:to[i]]...)
+	}
+	if len(all) == 0 {
+		return 0, 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)*99/100]
+}

@@ -1,0 +1,159 @@
+// Command bench measures what Safeconduct costs: requests per second, processor time per request, latency and memory,
+// on each engine, next to floors that are measured in the same run. It starts everything that it needs, the server
+// under test and the floors as children of its own program and a redis-server, and leaves nothing behind.
+//
+// A floor is the least that a Gin handler with one Redis call costs for a request of that kind. The figures to compare
+// over time and between machines are the ratios to the floors: rates and microseconds belong to one machine and hour.
+//
+// `make bench` calls it. It promises that every answer it counted was the right one, and that it ends.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// childCommand is the first argument of a child process. It is not for people.
+const childCommand = "child"
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == childCommand {
+		if err := serveChild(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench child:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// options are what a run is told.
+type options struct {
+	short       bool
+	only        []string
+	engines     []string
+	rounds      int
+	duration    time.Duration
+	connections int
+	sizes       []int // of grants in the store, ascending
+	memory      int   // grants for the figures of memory
+	revocations int   // tokens to revoke, for all rounds
+	users       int   // who log in
+	accessLog   bool
+	profiles    string
+	out         string
+}
+
+// run measures and reports. What it is doing goes to progress, the report to out or the named file.
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	o, err := parseOptions(args, progress)
+	if err != nil {
+		return err
+	}
+	if o.out != "" {
+		if err := checkTarget(o.out); err != nil {
+			return err
+		}
+	}
+	if o.profiles != "" {
+		if err := os.MkdirAll(o.profiles, 0o755); err != nil {
+			return err
+		}
+	}
+	dir, err := os.MkdirTemp("", "safeconduct-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{options: o, dir: dir, progress: progress, cores: findCores()}
+	defer b.close()
+	r, err := b.measure(ctx)
+	if err != nil {
+		return err
+	}
+	if o.out == "" {
+		_, err = io.WriteString(out, r.markdown())
+		return err
+	}
+	return writeTable(o.out, r.markdown())
+}
+
+func parseOptions(args []string, usage io.Writer) (options, error) {
+	o := options{sizes: []int{1000, 100_000, 1_000_000}, memory: 50_000, users: 2500}
+	var only, engines string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(usage)
+	flags.BoolVar(&o.short, "short", false, "about a minute: few and brief rounds, 1,000 grants")
+	flags.StringVar(&only, "only", "", "measure these scenarios alone, separated by commas: "+strings.Join(scenarioNames(), ", "))
+	flags.StringVar(&engines, "engines", "redis,bolt", "the engines to measure")
+	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario, interleaved with its floor")
+	flags.DurationVar(&o.duration, "duration", 1500*time.Millisecond, "length of a round, without its warm-up")
+	flags.IntVar(&o.connections, "connections", 32, "connections that ask at once")
+	flags.BoolVar(&o.accessLog, "access-log", true, "let the server write its line for each request, to the null device")
+	flags.StringVar(&o.profiles, "profiles", "", "after the rounds, write a processor profile of each scenario into this folder")
+	flags.StringVar(&o.out, "out", "", "put the table into this file, between its markers, instead of printing it")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; see -help", flags.Arg(0))
+	}
+	if o.short {
+		o.sizes, o.memory, o.users = o.sizes[:1], 5000, 500
+		given := make(map[string]bool)
+		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		if !given["rounds"] {
+			o.rounds = 3
+		}
+		if !given["duration"] {
+			o.duration = 400 * time.Millisecond
+		}
+	}
+	if o.rounds < 1 || o.connections < 1 || o.connections > 200 || o.duration <= 0 {
+		return o, errors.New("want at least one round, 1 to 200 connections and a duration above zero")
+	}
+	o.revocations = int(o.duration.Seconds()*1.3*35_000)*(o.rounds+1) + 1000
+	var err error
+	if o.only, err = choose(only, append(scenarioNames(), memoryName)); err != nil {
+		return o, err
+	}
+	// What is not asked for needs no seed, but one of each keeps the rest simple.
+	if !slices.Contains(o.only, revokeName) {
+		o.revocations = 1
+	}
+	if !slices.Contains(o.only, loginApart) {
+		o.users = 1
+	}
+	o.engines, err = choose(engines, []string{engineRedis, engineBolt})
+	return o, err
+}
+
+// choose splits a list of names that must be known; an empty list is all of them.
+func choose(list string, known []string) ([]string, error) {
+	if list == "" {
+		return known, nil
+	}
+	names := strings.Split(list, ",")
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no %q here; there are: %s", name, strings.Join(known, ", "))
+		}
+	}
+	return names, nil
+}

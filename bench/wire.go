@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+)
+
+// exchangeTimeout bounds one request: a server that hangs must not hang the benchmark.
+const exchangeTimeout = 10 * time.Second
+
+// wire is the client's end of one HTTP/1.1 connection. It speaks just what the benchmark needs, because the generator
+// shares its core with Redis and must be cheap.
+type wire struct {
+	conn     net.Conn
+	in       *bufio.Reader
+	body     []byte
+	deadline time.Time
+}
+
+// dial connects from an address of the loopback network, or from any where that one cannot be had.
+func dial(address string, from net.IP) (*wire, error) {
+	dialer := net.Dialer{Timeout: exchangeTimeout, LocalAddr: &net.TCPAddr{IP: from}}
+	conn, err := dialer.Dial("tcp", address)
+	if err != nil {
+		dialer.LocalAddr = nil
+		if conn, err = dialer.Dial("tcp", address); err != nil {
+			return nil, err
+		}
+	}
+	return &wire{conn: conn, in: bufio.NewReaderSize(conn, 8<<10)}, nil
+}
+
+func (w *wire) close() { _ = w.conn.Close() }
+
+// exchange sends a request and reads its answer. The body is good until the next exchange.
+func (w *wire) exchange(request []byte) (status int, body []byte, err error) {
+	if now := time.Now(); w.deadline.Sub(now) < exchangeTimeout/2 {
+		w.deadline = now.Add(exchangeTimeout)
+		if err := w.conn.SetDeadline(w.deadline); err != nil {
+			return 0, nil, err
+		}
+	}
+	if _, err := w.conn.Write(request); err != nil {
+		return 0, nil, fmt.Errorf("send a request: %w", err)
+	}
+	line, err := w.in.ReadSlice('\n')
+	if err != nil {
+		return 0, nil, fmt.Errorf("read an answer: %w", err)
+	}
+	if len(line) < 12 {
+		return 0, nil, errors.New("read an answer: no status line")
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, nil, errors.New("read an answer: no status")
+	}
+	length, err := w.headers()
+	if err != nil {
+		return 0, nil, err
+	}
+	if cap(w.body) < length {
+		w.body = make([]byte, length)
+	}
+	w.body = w.body[:length]
+	if _, err := io.ReadFull(w.in, w.body); err != nil {
+		return 0, nil, fmt.Errorf("read the body of an answer: %w", err)
+	}
+	return status, w.body, nil
+}
+
+var lengthHeader = []byte("content-length:")
+
+// headers reads to the end of the headers and returns the length of the body, which every answer here declares.
+func (w *wire) headers() (length int, err error) {
+	length = -1
+	for {
+		line, err := w.in.ReadSlice('\n')
+		if err != nil {
+			return 0, fmt.Errorf("read the headers of an answer: %w", err)
+		}
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			break
+		}
+		if len(line) > len(lengthHeader) && bytes.EqualFold(line[:len(lengthHeader)], lengthHeader) {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(lengthHeader):]))); err != nil {
+				return 0, errors.New("read the headers of an answer: no length")
+			}
+		}
+	}
+	if length < 0 {
+		return 0, errors.New("read the headers of an answer: the body has no length")
+	}
+	return length, nil
+}
+
+// basic is an Authorization header. Ids and secrets of ours have no character that needs escaping.
+func basic(id, secret string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret)) + "\r\n"
+}
+
+// head is the unchanging part of a form request.
+func head(host, path, authorization string) []byte {
+	return []byte("POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + authorization +
+		"User-Agent: safeconduct-bench\r\nAccept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ")
+}
+
+// appendForm appends a request with a body of one or more pieces.
+func appendForm(dst, head []byte, pieces ...string) []byte {
+	length := 0
+	for _, p := range pieces {
+		length += len(p)
+	}
+	dst = append(dst, head...)
+	dst = strconv.AppendInt(dst, int64(length), 10)
+	dst = append(dst, "\r\n\r\n"...)
+	for _, p := range pieces {
+		dst = append(dst, p...)
+	}
+	return dst
+}
