@@ -229,12 +229,12 @@ func (r *Registry) Get(ctx context.Context, id string) (*Client, error) {
 	if !validID(id) {
 		return nil, fmt.Errorf("no client can have this id: %w", store.ErrNotFound)
 	}
-	return orNil(r.table.Get(ctx, id))
+	return r.table.Get(ctx, id)
 }
 
 // ByNumber is Get by the client's number.
 func (r *Registry) ByNumber(ctx context.Context, number uint32) (*Client, error) {
-	return orNil(r.table.ByName(ctx, numberName(number)))
+	return r.table.ByName(ctx, numberName(number))
 }
 
 // Fresh returns the client of a number as it is now, or store.ErrNotFound.

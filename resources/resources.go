@@ -175,7 +175,7 @@ func (r *Registry) Get(ctx context.Context, slug string) (*Resource, error) {
 	if !validSlug(slug) {
 		return nil, fmt.Errorf("no resource can have this slug: %w", store.ErrNotFound)
 	}
-	return orNil(r.table.Get(ctx, slug))
+	return r.table.Get(ctx, slug)
 }
 
 // List returns all resources in the order of their slugs.

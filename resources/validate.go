@@ -3,7 +3,6 @@ package resources
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +27,19 @@ var reservedScopes = []string{"openid", "profile", "email", "address", "phone", 
 // adminScopes are for the administration of Safeconduct itself.
 const adminScopes = "admin:"
 
-var slugPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$`)
-
-func validSlug(slug string) bool { return len(slug) <= 64 && slugPattern.MatchString(slug) }
+// validSlug reports whether slug may be a slug: lower-case letters, digits and inner hyphens, at most 64 of them. It is asked at
+// each look-up, so it is no regular expression.
+func validSlug(slug string) bool {
+	if slug == "" || len(slug) > 64 || slug[0] == '-' || slug[len(slug)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(slug) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // Validate returns an *InvalidError if a resource breaks a rule. No resource is stored that did not pass it.
 func Validate(r *Resource) error {

@@ -18,23 +18,26 @@ func (e *TakenError) Error() string { return fmt.Sprintf("%q is taken", e.Name) 
 func (e *TakenError) Is(target error) bool { return target == ErrExists }
 
 // ByName returns the record that holds name, as it was within the last second, or ErrNotFound. It is shared: do not
-// modify what it refers to.
-func (t *Table[T]) ByName(ctx context.Context, name string) (T, error) {
+// modify it or what it refers to.
+func (t *Table[T]) ByName(ctx context.Context, name string) (*T, error) {
 	id, err := t.names.Load(ctx, name, func(ctx context.Context) (string, error) { return t.holder(ctx, name) })
 	if err != nil {
-		var none T
-		return none, err
+		return nil, err
 	}
-	value, err := t.Get(ctx, id)
-	if err == nil && slices.Contains(t.namesOf(value), name) {
-		return value, nil
+	h, err := t.remembered(ctx, id)
+	if err == nil && slices.Contains(h.names, name) {
+		return &h.value, nil
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return value, err
+		return nil, err
 	}
 	// The name has gone elsewhere since it was read.
 	t.names.forget(name)
-	return t.FreshByName(ctx, name)
+	value, err := t.FreshByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &value, nil
 }
 
 // FreshByName returns the record that holds name now, or ErrNotFound.

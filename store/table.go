@@ -32,8 +32,14 @@ type Table[T any] struct {
 	changes *Changes
 	kind    string
 	namesOf func(T) []string
-	records *Cache[T]
+	records *Cache[*held[T]]
 	names   *Cache[string]
+}
+
+// held is a record as it is remembered: shared by all readers, with the names that it holds.
+type held[T any] struct {
+	value T
+	names []string
 }
 
 // NewTable makes a table for the records of kind. namesOf lists the names that a record holds besides its id;
@@ -44,15 +50,29 @@ func NewTable[T any](s Store, c *Changes, kind string, namesOf func(T) []string,
 		changes: c,
 		kind:    kind,
 		namesOf: namesOf,
-		records: NewCache[T](c, kind+"/", cacheLimit),
+		records: NewCache[*held[T]](c, kind+"/", cacheLimit),
 		names:   NewCache[string](c, kind+":name/", cacheLimit),
 	}
 }
 
-// Get returns the record of id as it was within the last second, or ErrNotFound. It is shared: do not modify what it
-// refers to.
-func (t *Table[T]) Get(ctx context.Context, id string) (T, error) {
-	return t.records.Load(ctx, id, func(ctx context.Context) (T, error) { return t.Fresh(ctx, id) })
+// Get returns the record of id as it was within the last second, or ErrNotFound. It is shared: do not modify it or what
+// it refers to.
+func (t *Table[T]) Get(ctx context.Context, id string) (*T, error) {
+	h, err := t.remembered(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &h.value, nil
+}
+
+func (t *Table[T]) remembered(ctx context.Context, id string) (*held[T], error) {
+	return t.records.Load(ctx, id, func(ctx context.Context) (*held[T], error) {
+		value, err := t.Fresh(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return &held[T]{value, t.namesOf(value)}, nil
+	})
 }
 
 // Fresh returns the record of id as it is now, or ErrNotFound.

@@ -52,6 +52,9 @@ func holder(t *testing.T, table *store.Table[thing], name string) string {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
+	if cached == nil {
+		cached = &thing{}
+	}
 	if fresh.ID != cached.ID {
 		t.Errorf("%q is held by %q, or by %q as remembered", name, fresh.ID, cached.ID)
 	}

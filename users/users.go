@@ -124,8 +124,7 @@ func (r *Registry) Create(ctx context.Context, n NewUser) (*User, error) {
 
 // Get returns a user as it was within the last second, or store.ErrNotFound.
 func (r *Registry) Get(ctx context.Context, id uuid.UUID) (*User, error) {
-	u, err := r.table.Get(ctx, id.String())
-	return orNil(u, err)
+	return r.table.Get(ctx, id.String())
 }
 
 // Fresh returns a user as it is now, or store.ErrNotFound.
@@ -141,8 +140,7 @@ func (r *Registry) ByName(ctx context.Context, username string) (*User, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no user can have this name: %w", store.ErrNotFound)
 	}
-	u, err := r.table.ByName(ctx, usernameName+canonical)
-	return orNil(u, err)
+	return r.table.ByName(ctx, usernameName+canonical)
 }
 
 // List returns up to limit users in the order of their IDs, after the given one; uuid.Nil starts at the beginning.
