@@ -52,19 +52,20 @@ func resolve(catalogue *resources.Catalogue, call *tokenCall) (grantAccess, erro
 	return out, nil
 }
 
-// resolveAsk turns the parameters of a refresh into an ask. Whether it is within the grant is decided by grants.
-func resolveAsk(catalogue *resources.Catalogue, f form) (grants.Ask, error) {
-	wanted, err := parseScope(f)
+// resolveAsk turns the parameters of a refresh into an ask. Whether it is within the grant is decided by grants; what the
+// client has lost since is refused here.
+func resolveAsk(catalogue *resources.Catalogue, call *tokenCall) (grants.Ask, error) {
+	wanted, err := parseScope(call.form)
 	if err != nil {
 		return grants.Ask{}, err
 	}
 	var ask grants.Ask
-	if ask.Resources, err = targetsOf(catalogue, f["resource"]); err != nil {
+	if ask.Resources, err = targetsOf(catalogue, call.form["resource"]); err != nil {
 		return grants.Ask{}, err
 	}
 	for _, name := range wanted.Names() {
 		scope, _, known := catalogue.Scope(name)
-		if !known {
+		if !known || !call.client.AllowsScope(name) {
 			return grants.Ask{}, invalidScope(name)
 		}
 		ask.Scopes = append(ask.Scopes, scope.Number)
@@ -81,7 +82,7 @@ func parseScope(f form) (scopes.Set, error) {
 }
 
 func invalidScope(name string) *failure {
-	return &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "the scope " + name + " does not exist or is not allowed to this client"}
+	return &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "a scope does not exist or is not allowed to this client", detail: name}
 }
 
 // targetsOf finds the resources that a request names (RFC 8707 §2).

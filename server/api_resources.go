@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/safeconduct/safeconduct/resources"
-	"github.com/safeconduct/safeconduct/store"
 )
 
 // resourceJSON is a protected resource as it is shown.
@@ -191,7 +190,8 @@ func (s *Server) checkScopesExist(ctx context.Context, names []string) error {
 	}
 	for _, name := range names {
 		if _, _, known := catalogue.Scope(name); !known {
-			return &store.InvalidError{Field: "scopes", Problem: "name " + name + ", which no resource has", Fix: "define it with a resource first"}
+			return &failure{status: http.StatusBadRequest, code: codeInvalidRequest, field: "scopes", detail: name,
+				description: "scopes names one that no resource has; define it with a resource first"}
 		}
 	}
 	return nil

@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
 	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/scopes"
-	"github.com/safeconduct/safeconduct/store"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -31,13 +33,50 @@ func (s *Server) auditGrant(ctx context.Context, e grants.Event) {
 }
 
 // auditLogin logs a refused login. Whose name was tried is not logged: people type passwords into that field.
-func (s *Server) auditLogin(ctx context.Context, client *clients.Client, err error) {
-	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, users.ErrBusy) {
+func (s *Server) auditLogin(ctx context.Context, call *tokenCall, err error) {
+	if !errors.Is(err, users.ErrCredentials) && !isLimited(err) {
 		return
 	}
+	s.log.LogAttrs(ctx, slog.LevelWarn, auditMessage, slog.String("event", "login.refused"), slog.String("client_id", call.client.ID),
+		slog.String("network", call.network.String()), slog.Bool("limited", isLimited(err)), slog.String("request_id", noteOf(ctx).id))
+}
+
+func isLimited(err error) bool {
 	var limited *users.LimitedError
-	s.log.LogAttrs(ctx, slog.LevelWarn, auditMessage, slog.String("event", "login.refused"), slog.String("client_id", client.ID),
-		slog.Bool("limited", errors.As(err, &limited)), slog.String("request_id", noteOf(ctx).id))
+	return errors.As(err, &limited)
+}
+
+// unknownClient is the reason that clients gives for an id that nobody has.
+const unknownClient = "unknown client"
+
+// auditClient logs that somebody could not prove to be a client, and why. An id that nobody has is not logged: it may
+// be a secret in the wrong place.
+func (s *Server) auditClient(ctx context.Context, id string, network netip.Addr, err error) {
+	if !errors.Is(err, clients.ErrUnauthenticated) {
+		return
+	}
+	reason := clients.Reason(err)
+	if reason == unknownClient {
+		id = ""
+	}
+	s.auditStranger(ctx, "client.refused", id, reason, network)
+}
+
+// auditResource is auditClient for a resource that introspects.
+func (s *Server) auditResource(ctx context.Context, slug string, network netip.Addr, err error) {
+	if !errors.Is(err, resources.ErrUnauthenticated) {
+		return
+	}
+	catalogue, err := s.resources.Catalogue(ctx)
+	if err != nil || !slices.ContainsFunc(catalogue.All(), func(r *resources.Resource) bool { return r.Slug == slug }) {
+		slug = ""
+	}
+	s.auditStranger(ctx, "resource.refused", slug, "", network)
+}
+
+func (s *Server) auditStranger(ctx context.Context, event, id, reason string, network netip.Addr) {
+	s.log.LogAttrs(ctx, slog.LevelWarn, auditMessage, slog.String("event", event), slog.String("client_id", id), slog.String("reason", reason),
+		slog.String("network", network.String()), slog.String("request_id", noteOf(ctx).id))
 }
 
 // auditAdmin logs what was done through our own API, and by whom.

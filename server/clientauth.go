@@ -1,10 +1,14 @@
 package server
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/safeconduct/safeconduct/clients"
 )
 
 // The methods of client authentication (RFC 7591 §2).
@@ -56,6 +60,17 @@ func readCredentials(r *http.Request, f form) (credentials, error) {
 		return credentials{}, invalidRequest("client_id differs from the client in the Authorization header")
 	}
 	return c, nil
+}
+
+// clientOf authenticates a client by its credentials.
+func (s *Server) clientOf(ctx context.Context, c credentials, network netip.Addr) (*clients.Client, error) {
+	client, err := s.clients.Authenticate(ctx, clients.Presented{ID: c.id, Secret: c.secret, Method: c.method})
+	if err != nil {
+		s.auditClient(ctx, c.id, network, err)
+		return nil, err
+	}
+	noteOf(ctx).clientID = client.ID
+	return client, nil
 }
 
 func twoMethods() *failure {

@@ -39,11 +39,14 @@ const (
 const unavailableRetry = 2 * time.Second
 
 // failure is an error with its answer. What the client may read and what the log must know are two things: the first
-// is in code, description and fields, the second in cause.
+// is in code, description, detail and field, the second in code, description and cause.
 type failure struct {
 	status      int
 	code        string
 	description string
+	// detail completes the description with what the client sent. The log does not get it: people paste secrets in
+	// the wrong place.
+	detail string
 	// field names the part of a JSON body that is wrong.
 	field      string
 	retryAfter time.Duration
@@ -67,6 +70,14 @@ func notFound(what string) *failure {
 	return &failure{status: http.StatusNotFound, code: codeNotFound, description: what + " does not exist"}
 }
 
+// told is the description as the client reads it.
+func (f *failure) told() string {
+	if f.detail == "" {
+		return f.description
+	}
+	return f.description + ": " + f.detail
+}
+
 // failureOf is the one table that turns errors into answers. What it does not know is our own fault.
 func failureOf(err error) *failure {
 	var known *failure
@@ -79,36 +90,48 @@ func failureOf(err error) *failure {
 	// The store in trouble is never the fault of what was presented, whatever the rule was about to say.
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, users.ErrBusy),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &failure{http.StatusServiceUnavailable, codeUnavailable, "the server cannot do this right now; try again", "", unavailableRetry, err}
+		return &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, description: "the server cannot do this right now; try again", retryAfter: unavailableRetry, cause: trouble(err)}
 	case errors.As(err, &limited):
-		return &failure{http.StatusTooManyRequests, codeUnavailable, "too many failed attempts; wait before the next one", "", limited.RetryAfter, err}
+		return &failure{status: http.StatusTooManyRequests, code: codeUnavailable, description: "too many failed attempts; wait before the next one", retryAfter: limited.RetryAfter, cause: err}
 	case errors.Is(err, grants.ErrInvalid):
-		return &failure{http.StatusBadRequest, codeInvalidGrant, "the code or token is invalid, expired, revoked or was issued to another client", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeInvalidGrant, description: "the code or token is invalid, expired, revoked or was issued to another client", cause: err}
 	case errors.Is(err, grants.ErrScope):
-		return &failure{http.StatusBadRequest, codeInvalidScope, "the scope exceeds what was granted", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "the scope exceeds what was granted", cause: err}
 	case errors.Is(err, grants.ErrResource):
-		return &failure{http.StatusBadRequest, codeInvalidTarget, "the resource is not covered by the grant", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeInvalidTarget, description: "the resource is not covered by the grant", cause: err}
 	case errors.Is(err, clients.ErrUnauthenticated), errors.Is(err, resources.ErrUnauthenticated):
-		return &failure{http.StatusUnauthorized, codeInvalidClient, "client authentication failed", "", 0, err}
+		return &failure{status: http.StatusUnauthorized, code: codeInvalidClient, description: "client authentication failed", cause: err}
 	case errors.Is(err, users.ErrCredentials):
-		return &failure{http.StatusBadRequest, codeInvalidGrant, "the username or the password is wrong", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeInvalidGrant, description: "the username or the password is wrong", cause: err}
 	case errors.As(err, &invalid):
-		return &failure{http.StatusBadRequest, codeInvalidRequest, invalid.Error(), invalid.Field, 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeInvalidRequest, description: invalid.Error(), field: invalid.Field, cause: err}
 	case errors.Is(err, store.ErrNotFound):
-		return &failure{http.StatusNotFound, codeNotFound, "there is nothing under this name", "", 0, err}
+		return &failure{status: http.StatusNotFound, code: codeNotFound, description: "there is nothing under this name", cause: err}
 	case errors.Is(err, store.ErrExists):
-		return &failure{http.StatusConflict, codeConflict, "the name is taken", "", 0, err}
+		return &failure{status: http.StatusConflict, code: codeConflict, description: "the name is taken", cause: err}
 	// What go-oauth2 itself refuses. Our own checks come first, so these are a second line.
 	case errors.Is(err, oauth2errors.ErrUnsupportedGrantType):
-		return &failure{http.StatusBadRequest, codeUnsupportedGrantType, "the grant type is not supported", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeUnsupportedGrantType, description: "the grant type is not supported", cause: err}
 	case errors.Is(err, oauth2errors.ErrUnauthorizedClient):
-		return &failure{http.StatusBadRequest, codeUnauthorizedClient, "the client may not use this grant type", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeUnauthorizedClient, description: "the client may not use this grant type", cause: err}
 	case errors.Is(err, oauth2errors.ErrInvalidRequest):
-		return &failure{http.StatusBadRequest, codeInvalidRequest, "a parameter of the grant is missing", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeInvalidRequest, description: "a parameter of the grant is missing", cause: err}
 	case errors.Is(err, oauth2errors.ErrInvalidGrant):
-		return &failure{http.StatusBadRequest, codeInvalidGrant, "the grant is invalid", "", 0, err}
+		return &failure{status: http.StatusBadRequest, code: codeInvalidGrant, description: "the grant is invalid", cause: err}
 	}
-	return &failure{http.StatusInternalServerError, codeServerError, "the server has met an error; its log tells more under the request id", "", 0, err}
+	return &failure{status: http.StatusInternalServerError, code: codeServerError, description: "the server has met an error; its log tells more under the request id", cause: err}
+}
+
+// trouble is what an error says at its root. The errors around it tell what was asked for by name, and while the store is
+// down nobody knows whether that is a name or a password in the wrong place.
+func trouble(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || inner == store.ErrUnavailable {
+			return err
+		}
+		err = inner
+	}
 }
 
 // errorBody is what a client reads.
@@ -133,11 +156,17 @@ func (s *Server) fail(c *gin.Context, err error) {
 	note := noteOf(c.Request.Context())
 	note.failure = f
 	if f.status >= http.StatusInternalServerError {
-		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "request failed",
-			slog.String("request_id", note.id), slog.String("route", c.FullPath()), slog.Int("status", f.status), slog.String("error", err.Error()))
+		s.logFailure(c.Request.Context(), f.status, f)
 	}
-	writeJSON(c, f.status, errorBody{f.code, f.description, f.field, note.id})
+	writeJSON(c, f.status, errorBody{f.code, f.told(), f.field, note.id})
 	c.Abort()
+}
+
+// logFailure logs what a request met that was not its own fault.
+func (s *Server) logFailure(ctx context.Context, status int, err error) {
+	n := noteOf(ctx)
+	s.log.LogAttrs(ctx, slog.LevelError, "request failed",
+		slog.String("request_id", n.id), slog.String("route", n.route), slog.Int("status", status), slog.String("error", err.Error()))
 }
 
 // writeJSON answers with a value that always encodes.

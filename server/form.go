@@ -64,18 +64,18 @@ func parseForm(body string) (form, error) {
 	f := make(form)
 	for count := 0; body != ""; count++ {
 		if count == maxParameters {
-			return nil, invalidRequest("the form has too many parameters")
+			return nil, invalidRequest("there are too many parameters")
 		}
 		var pair string
 		pair, body, _ = strings.Cut(body, "&")
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
 		if err != nil || !wellFormed(name) {
-			return nil, invalidRequest("the form is not well-formed: percent-encoding or UTF-8 is broken")
+			return nil, invalidRequest("the parameters are not well-formed: percent-encoding or UTF-8 is broken")
 		}
 		value, err := url.QueryUnescape(rawValue)
 		if err != nil || !wellFormed(value) {
-			return nil, invalidRequest("the form is not well-formed: percent-encoding or UTF-8 is broken")
+			return nil, invalidRequest("the parameters are not well-formed: percent-encoding or UTF-8 is broken")
 		}
 		if value == "" {
 			continue

@@ -258,7 +258,7 @@ func (d *deployment) client(kind string, change ...obj) client {
 	case "service":
 		in["grant_types"] = []string{"client_credentials"}
 	case "public":
-		in["grant_types"] = []string{"password", "refresh_token"}
+		in["grant_types"], in["first_party"] = []string{"password", "refresh_token"}, true
 	default:
 		in["grant_types"] = []string{"password", "refresh_token", "client_credentials"}
 	}

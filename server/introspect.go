@@ -3,9 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -49,6 +49,7 @@ func (s *Server) introspect(c *gin.Context) {
 	}
 	resource, err := s.resources.Authenticate(ctx, caller.id, caller.secret)
 	if err != nil {
+		s.auditResource(ctx, caller.id, s.clientAddr(c.Request), err)
 		s.fail(c, err)
 		return
 	}
@@ -108,7 +109,7 @@ func (s *Server) facts(ctx context.Context, resource uint32, token *grants.Token
 	}
 	facts := &scopes.Token{
 		Subject: client.ID, ClientID: client.ID, Issuer: s.issuer, TokenType: "Bearer", Scopes: means.scopes,
-		Audience: means.audiences, Expires: token.Expires, ID: token.ID.String() + "." + strconv.FormatUint(uint64(token.Serial), 10),
+		Audience: means.audiences, Expires: token.Expires, ID: tokenID(token),
 	}
 	if token.User == uuid.Nil {
 		return facts, nil
@@ -119,6 +120,12 @@ func (s *Server) facts(ctx context.Context, resource uint32, token *grants.Token
 	}
 	facts.Subject, facts.Username = user.ID.String(), user.Username
 	return facts, nil
+}
+
+// tokenID is the jti of a token: its grant, its serial, and its end, because refreshes that write nothing give out further
+// tokens under the same serial (RFC 7519 §4.1.7: no two may share an id).
+func tokenID(t *grants.Token) string {
+	return fmt.Sprintf("%s.%d.%d", t.ID, t.Serial, t.Expires.Unix())
 }
 
 // everyResource stands for all audiences at once.

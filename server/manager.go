@@ -39,11 +39,10 @@ var errNotServed = errors.New("this part of go-oauth2 is not used")
 // nobody guesses passwords or buys hashes without being a client that may use the grant.
 func (s *Server) authenticateClient(r *http.Request) (clientID, clientSecret string, err error) {
 	call := callOf(r.Context())
-	client, err := s.clients.Authenticate(r.Context(), clients.Presented{ID: call.credentials.id, Secret: call.credentials.secret, Method: call.credentials.method})
+	client, err := s.clientOf(r.Context(), call.credentials, call.network)
 	if err != nil {
 		return "", "", err
 	}
-	noteOf(r.Context()).clientID = client.ID
 	if !client.Allows(call.form.get("grant_type")) {
 		return "", "", &failure{status: http.StatusBadRequest, code: codeUnauthorizedClient, description: "the client is not registered for this grant type"}
 	}
@@ -56,7 +55,7 @@ func (s *Server) authenticateUser(ctx context.Context, _, username, password str
 	call := callOf(ctx)
 	user, err := s.users.Authenticate(ctx, users.Attempt{Username: username, Password: password, Network: call.network})
 	if err != nil {
-		s.auditLogin(ctx, call.client, err)
+		s.auditLogin(ctx, call, err)
 		return "", err
 	}
 	noteOf(ctx).userID = user.ID.String()
@@ -134,7 +133,7 @@ func (m *manager) RefreshAccessToken(ctx context.Context, _ *oauth2.TokenGenerat
 	if err != nil {
 		return nil, err
 	}
-	ask, err := resolveAsk(catalogue, call.form)
+	ask, err := resolveAsk(catalogue, call)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // begin gives a request its id, its log line and the limits that hold everywhere, and turns a panic into an answer.
 func (s *Server) begin(c *gin.Context) {
 	started := time.Now()
-	n := &note{id: newRequestID()}
+	n := &note{id: newRequestID(), route: c.FullPath()}
 	c.Request = c.Request.WithContext(withNote(c.Request.Context(), n))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 	h := c.Writer.Header()
@@ -91,4 +91,21 @@ func (s *Server) checkHost(c *gin.Context) {
 	}
 	s.fail(c, &failure{status: http.StatusMisdirectedRequest, code: codeInvalidRequest,
 		description: "this server answers as " + s.issuer + "; use that name, or set issuer or server.allowed_hosts to the name you use"})
+}
+
+// checkSpelling refuses a path whose fixed parts are percent-encoded, as /%61pi or /oauth%2ftoken. The router decodes
+// before it looks, but what stands before us may not: a path that a proxy guards must have one spelling.
+func (s *Server) checkSpelling(c *gin.Context) {
+	raw := c.Request.URL.RawPath // empty for the common spelling
+	if raw == "" {
+		return
+	}
+	pattern, given := strings.Split(c.FullPath(), "/"), strings.Split(raw, "/")
+	same := len(pattern) == len(given)
+	for i := 0; same && i < len(pattern); i++ {
+		same = strings.HasPrefix(pattern[i], ":") || pattern[i] == given[i]
+	}
+	if !same {
+		s.fail(c, notFound("this path"))
+	}
 }

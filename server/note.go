@@ -9,6 +9,7 @@ import (
 // note is what is remembered of a request until its log line is written.
 type note struct {
 	id       string
+	route    string // our own pattern, never the path
 	clientID string
 	userID   string
 	failure  *failure

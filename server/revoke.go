@@ -6,7 +6,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/grants"
 )
 
@@ -24,12 +23,11 @@ func (s *Server) revoke(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	client, err := s.clients.Authenticate(ctx, clients.Presented{ID: presented.id, Secret: presented.secret, Method: presented.method})
+	client, err := s.clientOf(ctx, presented, s.clientAddr(c.Request))
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	noteOf(ctx).clientID = client.ID
 	text := f.get("token")
 	if text == "" {
 		s.fail(c, invalidRequest("token is missing"))

@@ -117,7 +117,7 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 	engine.RedirectFixedPath = false
 	engine.RemoveExtraSlash = false
 	engine.HandleMethodNotAllowed = true
-	engine.Use(s.begin, s.checkHost)
+	engine.Use(s.begin, s.checkHost, s.checkSpelling)
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, notFound("this path")) })
 	engine.NoMethod(func(c *gin.Context) {
 		s.fail(c, &failure{status: http.StatusMethodNotAllowed, code: codeInvalidRequest, description: "this method does not work here; the Allow header names those that do"})
@@ -133,6 +133,9 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 func (s *Server) protect(group *gin.RouterGroup, resource *resources.Resource, routes []route) {
 	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug, Refused: func(r *http.Request, refusal *scopes.Refusal) {
 		noteOf(r.Context()).failure = &failure{code: refusal.Code, description: refusal.Description}
+		if refusal.Status >= http.StatusInternalServerError {
+			s.logFailure(r.Context(), refusal.Status, refusal)
+		}
 	}}
 	for _, r := range routes {
 		group.Handle(r.method, r.path, s.require(guard, r.scopes), r.handler)

@@ -76,6 +76,8 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		// Else net/http answers OPTIONS * itself, without our headers.
+		DisableGeneralOptionsHandler: true,
 		// What net/http has to say is about broken connections; it names addresses, never content.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/mattn/go-isatty"
+
+	"github.com/safeconduct/safeconduct/cmd/safeconduct/internal/config"
+)
+
+// levelOf is the level that was configured.
+func levelOf(c config.Log) slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // the configuration was checked
+	return level
+}
+
+// newLogger makes the server's log: JSON for machines, coloured text on a terminal.
+func newLogger(c config.Log, level slog.Leveler, w io.Writer, noColor bool) *slog.Logger {
+	file, isFile := w.(*os.File)
+	terminal := isFile && isatty.IsTerminal(file.Fd())
+	if c.Format == "json" || c.Format == "auto" && !terminal {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	}
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || noColor}))
+}

@@ -1,0 +1,152 @@
+package config
+
+import "strings"
+
+const (
+	envPrefix = "SAFECONDUCT_"
+	keySecret = "secrets.text"
+)
+
+// key is one line of the table of all that can be configured.
+type key struct {
+	path     string
+	standard string // the default, as one would write it; empty for none
+	list     bool
+	secret   bool
+	// env is the variable's name where it does not follow from the path. A key with one is not read from the file.
+	env string
+	// set takes a text over into the configuration; for a list, one item of it.
+	set func(c *Config, text string) *fault
+	// means says what the key is for.
+	means string
+}
+
+// variable is the name of the key's variable in the environment.
+func (k *key) variable() string {
+	if k.env != "" {
+		return k.env
+	}
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.path, ".", "_"))
+}
+
+// table returns all keys in the order in which they are shown.
+func table() []*key {
+	return []*key{
+		{path: "issuer", standard: "http://localhost:8080", set: into(parseIssuer, func(c *Config) *string { return &c.Issuer }),
+			means: "the one public name of the server; https, but for this machine alone"},
+		{path: "data_dir", standard: "/var/lib/safeconduct", set: into(parsePath, func(c *Config) *string { return &c.DataDir }),
+			means: "the folder of the data file, the system secrets and the socket for the operator"},
+
+		{path: "server.listen", standard: "127.0.0.1:8080", set: into(parseListen, func(c *Config) *string { return &c.Server.Listen }),
+			means: "host:port on which requests are taken"},
+		{path: "server.allowed_hosts", list: true, set: addAllowedHost,
+			means: "names beside the issuer's under which requests may come"},
+		{path: "server.trusted_proxies", list: true, set: addTrustedProxy,
+			means: "networks of proxies whose X-Forwarded-For is believed"},
+		{path: "server.drain_delay", standard: "5s", set: into(between(0, fiveMinutes), func(c *Config) *duration { return &c.Server.DrainDelay }),
+			means: "how long to go on serving, not ready, after the order to stop"},
+		{path: "server.tls.cert_file", set: into(parsePath, func(c *Config) *string { return &c.Server.CertFile }),
+			means: "certificate chain in PEM, for TLS without a proxy"},
+		{path: "server.tls.key_file", set: into(parsePath, func(c *Config) *string { return &c.Server.KeyFile }),
+			means: "private key of the certificate in PEM"},
+
+		{path: "store.url", set: into(parseStoreURL, func(c *Config) *string { return &c.Store.URL }),
+			means: "bolt:///path/to/data.db, redis://… or rediss://…; without it data.db in data_dir"},
+		{path: "store.password", secret: true, set: into(parseSecret, func(c *Config) *string { return &c.Store.Password }),
+			means: "password of Redis"},
+		{path: "store.password_file", set: into(parsePath, func(c *Config) *string { return &c.Store.PasswordFile }),
+			means: "file with the password of Redis"},
+		{path: "store.prefix", standard: "sc:", set: into(parsePrefix, func(c *Config) *string { return &c.Store.Prefix }),
+			means: "beginning of all keys in Redis"},
+
+		{path: "secrets.file", set: into(parsePath, func(c *Config) *string { return &c.Secrets.File }),
+			means: "file with the system secrets; without it secrets in data_dir"},
+		{path: keySecret, secret: true, env: envPrefix + "SECRETS", set: into(parseSecret, func(c *Config) *string { return &c.Secrets.Text }),
+			means: "the system secrets themselves, by the environment only"},
+
+		{path: "tokens.access_ttl", standard: "15m", set: into(between(minute, hour), func(c *Config) *duration { return &c.Tokens.Access }),
+			means: "life of access tokens, unless their resource says otherwise"},
+		{path: "tokens.refresh_idle_ttl", standard: "14d", set: into(between(minute, 180*day), func(c *Config) *duration { return &c.Tokens.RefreshIdle }),
+			means: "life of a grant that nobody refreshes"},
+		{path: "tokens.refresh_max_ttl", standard: "90d", set: into(between(minute, 1825*day), func(c *Config) *duration { return &c.Tokens.RefreshMax }),
+			means: "life of any grant"},
+
+		{path: "passwords.workers", set: into(count(1, 1024), func(c *Config) *int { return &c.Passwords.Workers }),
+			means: "passwords hashed at once; without it the number of cores"},
+		{path: "passwords.queue", set: into(count(0, 100_000), func(c *Config) *int { return &c.Passwords.Queue }),
+			means: "logins that may wait for their hash; without it four times the workers"},
+		{path: "passwords.memory", standard: "19MiB", set: into(parseHashMemory, func(c *Config) *uint32 { return &c.Passwords.MemoryKiB }),
+			means: "memory of one hash"},
+		{path: "passwords.passes", standard: "2", set: into(hashPasses, func(c *Config) *uint32 { return &c.Passwords.Passes }),
+			means: "passes of one hash over its memory"},
+
+		{path: "log.level", standard: "info", set: into(oneOf("debug", "info", "warn", "error"), func(c *Config) *string { return &c.Log.Level }),
+			means: "debug, info, warn or error"},
+		{path: "log.format", standard: "auto", set: into(oneOf("auto", "json", "text"), func(c *Config) *string { return &c.Log.Format }),
+			means: "json, text, or auto for text on a terminal"},
+	}
+}
+
+// into makes a setter of a parser and a field.
+func into[T any](parse func(string) (T, *fault), field func(*Config) *T) func(*Config, string) *fault {
+	return func(c *Config, text string) *fault {
+		value, wrong := parse(text)
+		if wrong == nil {
+			*field(c) = value
+		}
+		return wrong
+	}
+}
+
+// schema is the table by path, with the sections above the keys.
+type schema struct {
+	keys     []*key
+	byPath   map[string]*key
+	sections map[string]bool
+}
+
+func newSchema() *schema {
+	s := &schema{keys: table(), byPath: make(map[string]*key), sections: make(map[string]bool)}
+	for _, k := range s.keys {
+		s.byPath[k.path] = k
+		for i := range len(k.path) {
+			if k.path[i] == '.' {
+				s.sections[k.path[:i]] = true
+			}
+		}
+	}
+	return s
+}
+
+// similar finds the key or section that an unknown path most likely means: one spelt alike in the same section, or one
+// of the same name in another.
+func (s *schema) similar(path string) string {
+	section, name := "", path
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		section, name = path[:i+1], path[i+1:]
+	}
+	var siblings, names []string
+	byName := make(map[string]string)
+	consider := func(full string) {
+		if rest, here := strings.CutPrefix(full, section); here && !strings.Contains(rest, ".") {
+			siblings = append(siblings, rest)
+		}
+		last := full[strings.LastIndexByte(full, '.')+1:]
+		if _, taken := byName[last]; !taken {
+			byName[last] = full
+			names = append(names, last)
+		}
+	}
+	for _, k := range s.keys {
+		if k.env == "" {
+			consider(k.path)
+		}
+	}
+	for section := range s.sections {
+		consider(section)
+	}
+	if found := Nearest(name, siblings); found != "" {
+		return section + found
+	}
+	return byName[Nearest(name, names)]
+}

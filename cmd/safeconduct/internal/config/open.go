@@ -1,0 +1,129 @@
+package config
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/safeconduct/safeconduct/keys"
+)
+
+// Material is what the files and secrets of a configuration hold.
+type Material struct {
+	// Secrets are the system secrets, the signing one first; none if the configuration names none.
+	Secrets       []keys.Secret
+	StorePassword string
+	// TLS is nil if the server does not speak TLS itself.
+	TLS *tls.Certificate
+}
+
+// Open reads the files that the configuration names. Its error is of type Errors and holds everything that is wrong.
+func (r *Result) Open() (*Material, error) {
+	l := &loader{schema: r.schema}
+	m := &Material{StorePassword: r.Store.Password}
+	var err error
+	refuse := func(path string, err error) {
+		if err != nil {
+			l.add(l.at(r, path, nil, fault{reason: err.Error()}))
+		}
+	}
+	switch {
+	case r.Secrets.Text != "":
+		m.Secrets, err = keys.ParseSecrets(r.Secrets.Text)
+		refuse(keySecret, err)
+	case r.Secrets.File != "":
+		m.Secrets, err = keys.LoadFile(r.Secrets.File)
+		refuse("secrets.file", err)
+	}
+	if len(m.Secrets) > 0 {
+		_, err = keys.NewRing(m.Secrets...)
+		refuse("secrets.file", err)
+	}
+	if r.Store.PasswordFile != "" {
+		m.StorePassword, err = ReadSecretFile(r.Store.PasswordFile)
+		refuse("store.password_file", err)
+	}
+	if r.Server.CertFile != "" {
+		m.TLS, err = loadCertificate(r.Server.CertFile, r.Server.KeyFile)
+		refuse("server.tls.cert_file", err)
+	}
+	if len(l.problems) > 0 {
+		return nil, l.problems
+	}
+	return m, nil
+}
+
+func loadCertificate(certFile, keyFile string) (*tls.Certificate, error) {
+	if err := checkPrivate(keyFile); err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("load certificate %s with key %s: %w", certFile, keyFile, err)
+	}
+	return &pair, nil
+}
+
+func checkPrivate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return privateMode(path, info)
+}
+
+func privateMode(path string, info fs.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%s has mode %04o, others than its owner could read or change it: run `chmod 600 %s`", path, mode, path)
+	}
+	return nil
+}
+
+// secretMax is more than any secret that is one line.
+const secretMax = 4 << 10
+
+// ReadSecretFile reads a secret of one line from a file that only its owner can read.
+func ReadSecretFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	if err := privateMode(path, info); err != nil {
+		return "", err
+	}
+	secret, err := ReadSecret(file)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return secret, nil
+}
+
+// ReadSecret reads a secret of one line, without the line's end.
+func ReadSecret(r io.Reader) (string, error) {
+	content, err := io.ReadAll(io.LimitReader(r, secretMax+1))
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	switch {
+	case len(content) > secretMax:
+		return "", errors.New("the secret is longer than 4 KB")
+	case secret == "":
+		return "", errors.New("the secret is empty")
+	case strings.ContainsAny(secret, "\r\n\x00"):
+		return "", errors.New("the secret is more than one line")
+	}
+	return secret, nil
+}

@@ -1,0 +1,152 @@
+// Package node puts a server together as the configuration says: it opens the store, finds the system secrets and wires
+// the rooms. It is called by the commands that run a server and by those that work on the data without one. It is the
+// only place that names an engine of the store.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/safeconduct/safeconduct/cmd/safeconduct/internal/config"
+	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/server"
+	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/users"
+)
+
+const (
+	// enrollEvery is how often the promise is renewed that this process has the system secrets of the store.
+	enrollEvery = 24 * time.Hour
+	// enrollSlack is how long the promise reaches beyond the life of anything issued: more than enrollEvery.
+	enrollSlack = 48 * time.Hour
+	waitEvery   = time.Second
+)
+
+// Options say what to put together.
+type Options struct {
+	Config   *config.Config
+	Material *config.Material
+	Log      *slog.Logger
+	// Create makes a data file, and a system secret for an empty one, where there are none. Only what is to be a server
+	// may: a command that mistook the folder would otherwise leave a second, empty installation behind.
+	Create bool
+	// Wait is how long to wait for a store that cannot be reached.
+	Wait time.Duration
+	// Demo adds the demo API.
+	Demo bool
+}
+
+// Node is a server with its store.
+type Node struct {
+	Server *server.Server
+	store  store.Store
+	ring   *keys.Ring
+	keep   time.Duration
+	log    *slog.Logger
+}
+
+// Open opens the store, makes sure that the system secrets belong to it, and wires a server. Close the node.
+func Open(ctx context.Context, o Options) (*Node, error) {
+	if o.Create {
+		if err := makeFolder(o.Config.DataDir, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	records, secrets, err := openStore(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	n, err := assemble(ctx, o, records, secrets)
+	if err != nil {
+		return nil, errors.Join(err, records.Close())
+	}
+	return n, nil
+}
+
+func assemble(ctx context.Context, o Options, records store.Store, secrets []keys.Secret) (*Node, error) {
+	c := o.Config
+	ring, err := keys.NewRing(secrets...)
+	if err != nil {
+		return nil, fmt.Errorf("use the system secrets: %w", err)
+	}
+	n := &Node{store: records, ring: ring, keep: c.Tokens.RefreshMax + enrollSlack, log: o.Log}
+	if err := n.waitFor(ctx, o.Wait, func() error { return ring.Enroll(ctx, records, n.keep) }); err != nil {
+		return nil, err
+	}
+	issuer := c.Issuer
+	if !o.Create {
+		if issuer, err = storedIssuer(ctx, records, issuer); err != nil {
+			return nil, err
+		}
+	}
+	params := users.Params{MemoryKiB: c.Passwords.MemoryKiB, Passes: c.Passwords.Passes}
+	n.Server, err = server.New(ctx, server.Config{
+		Issuer: issuer, Store: records, Keys: ring, Log: o.Log,
+		Lifetimes: server.Lifetimes{Access: c.Tokens.Access, RefreshIdle: c.Tokens.RefreshIdle, RefreshMax: c.Tokens.RefreshMax},
+		Hasher:    users.NewHasher(params, c.Passwords.Workers, hasherQueue(c.Passwords.Queue)),
+
+		TrustedProxies: c.Server.TrustedProxies, AllowedHosts: c.Server.AllowedHosts, DrainDelay: c.Server.DrainDelay,
+		Demo: o.Demo,
+	})
+	return n, err
+}
+
+// hasherQueue says the queue's length in the hasher's terms, where 0 is the default and less is none.
+func hasherQueue(configured int) int {
+	switch {
+	case configured < 0:
+		return 0
+	case configured == 0:
+		return -1
+	}
+	return configured
+}
+
+// waitFor repeats what needs the store while that cannot be reached. Servers and their store often start at once.
+func (n *Node) waitFor(ctx context.Context, patience time.Duration, try func() error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := try()
+		if !errors.Is(err, store.ErrUnavailable) || !time.Now().Before(deadline) {
+			return err
+		}
+		n.log.Warn("waiting for the store", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(waitEvery):
+		}
+	}
+}
+
+// Serve answers requests on both listeners until ctx ends, and lets those under way finish.
+func (n *Node) Serve(ctx context.Context, public, local net.Listener) error {
+	background, stop := context.WithCancel(ctx)
+	defer stop()
+	go n.enrollDaily(background)
+	return n.Server.Serve(ctx, public, local)
+}
+
+// enrollDaily renews the promise of the system secrets. That another process issues under a secret that this one lacks
+// cannot be mended here: the operator must know.
+func (n *Node) enrollDaily(ctx context.Context) {
+	tick := time.NewTicker(enrollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := n.ring.Enroll(ctx, n.store, n.keep); err != nil && ctx.Err() == nil {
+				n.log.Error("the system secrets could not be entered into the store", "error", err)
+			}
+		}
+	}
+}
+
+// Close closes the store.
+func (n *Node) Close() error { return n.store.Close() }

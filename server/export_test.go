@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/safeconduct/safeconduct/grants"
+)
+
+// What the tests reach that no request can.
+
+// CodeOrder says what a code is for.
+type CodeOrder struct {
+	Client, User, Scope string
+	grants.Code
+}
+
+// IssueCode makes an authorization code, as the authorization endpoint does when a user has consented.
+func (s *Server) IssueCode(ctx context.Context, o CodeOrder) (string, error) {
+	client, err := s.clients.Get(ctx, o.Client)
+	if err != nil {
+		return "", err
+	}
+	id, err := uuid.Parse(o.User)
+	if err != nil {
+		return "", err
+	}
+	user, err := s.users.Fresh(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	catalogue, err := s.resources.Catalogue(ctx)
+	if err != nil {
+		return "", err
+	}
+	wanted, err := resolve(catalogue, &tokenCall{form: form{"scope": {o.Scope}}, client: client, user: user})
+	if err != nil {
+		return "", err
+	}
+	return s.grants.IssueCode(ctx, grants.Delegation{
+		User: user.ID, UserEpoch: user.Epoch, Client: client.Number, ClientEpoch: client.Epoch,
+		Scopes: wanted.scopes, Resources: wanted.resources, Refreshable: client.Allows("refresh_token"),
+		Method: grants.MethodPassword, AuthTime: s.store.Now(), Terms: s.terms(catalogue, client),
+	}, o.Code)
+}
+
+// HTTPServer is what Serve answers the network with.
+func (s *Server) HTTPServer() *http.Server { return s.httpServer(s.Handler()) }
+
+// Mount adds a route that does what the test wants.
+func (s *Server) Mount(path string, handle func()) {
+	s.engine.GET(path, func(*gin.Context) { handle() })
+}
+
+// MountedRoute is a route that answers, with the scopes that its table demands.
+type MountedRoute struct {
+	Method, Path string
+	Scopes       []string
+}
+
+// MountedRoutes lists every route that the router knows, whichever table it came from.
+func (s *Server) MountedRoutes() []MountedRoute {
+	demanded := make(map[string][]string)
+	for prefix, table := range map[string][]route{apiPath: s.apiRoutes(), "/demo": s.demoRoutes()} {
+		for _, r := range table {
+			demanded[r.method+" "+prefix+r.path] = r.scopes
+		}
+	}
+	var out []MountedRoute
+	for _, r := range s.engine.Routes() {
+		out = append(out, MountedRoute{r.Method, r.Path, demanded[r.Method+" "+r.Path]})
+	}
+	return out
+}
