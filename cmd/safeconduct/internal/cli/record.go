@@ -137,7 +137,7 @@ func (k *kind[T]) deleteCommand(what string) *cobra.Command {
 
 // switchCommands are disable and enable.
 func (k *kind[T]) switchCommands(disabling, enabling string) []*cobra.Command {
-	make := func(verb, short, done string, disabled bool) *cobra.Command {
+	command := func(verb, short, done string, disabled bool) *cobra.Command {
 		return &cobra.Command{
 			Use: verb + " " + k.arg, Short: short, Args: arguments(k.arg),
 			RunE: func(cmd *cobra.Command, args []string) error {
@@ -150,8 +150,8 @@ func (k *kind[T]) switchCommands(disabling, enabling string) []*cobra.Command {
 		}
 	}
 	return []*cobra.Command{
-		make("disable", disabling, "Disabled", true),
-		make("enable", enabling, "Enabled", false),
+		command("disable", disabling, "Disabled", true),
+		command("enable", enabling, "Enabled", false),
 	}
 }
 
