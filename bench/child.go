@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safeconduct/safeconduct/server"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -93,7 +94,7 @@ func answerParent(line string) (string, error) {
 	return "", fmt.Errorf("no such question: %q", question)
 }
 
-// accessLog is the log of a server under test. Its lines are written for real, by a system call each, to where nobody
+// accessLog is the log of a server under test, joined as in a real one. Its lines are written for real, to where nobody
 // reads them.
 func accessLog(wanted bool) (*slog.Logger, error) {
 	if !wanted {
@@ -103,7 +104,7 @@ func accessLog(wanted bool) (*slog.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slog.New(slog.NewJSONHandler(file, nil)), nil
+	return slog.New(slog.NewJSONHandler(server.NewLogBuffer(file), nil)), nil
 }
 
 // child is a child process as its parent sees it.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -18,6 +20,9 @@ const (
 
 // adminScopes are the operator's own: no client of somebody else may hold one.
 const adminScopes = "admin:"
+
+// reservedID stands for the operator in the audit log.
+const reservedID = "operator"
 
 // validID reports whether id may be a client_id: lower-case letters, digits and inner hyphens, at most 64 of them. It is asked at
 // each look-up, so it is no regular expression.
@@ -53,6 +58,10 @@ func invalid(field, problem, fix string) error {
 func validateNames(c *Client) error {
 	if !validID(c.ID) {
 		return invalid("client_id", "is not made of a-z, 0-9 and inner hyphens, 64 at most", "choose another, or leave it to the server")
+	}
+	if _, err := uuid.Parse(c.ID); err == nil || c.ID == reservedID {
+		// RFC 9700 §4.15: a machine's token has the client_id as its subject, and must not pass for a user's.
+		return invalid("client_id", "could be taken for a user or for the operator", "choose another")
 	}
 	unseen := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r) }
 	switch {

@@ -11,6 +11,8 @@ type Token struct {
 	Grant
 	Serial  uint32
 	Expires time.Time
+	// Narrowed says that the token is good for less than its grant.
+	Narrowed bool
 }
 
 // Check reads an access token. It returns ErrInvalid for whatever is not one, has expired, or has lost its grant;
@@ -37,7 +39,7 @@ func (s *Service) Check(ctx context.Context, token string) (*Token, error) {
 	}
 	t := &Token{Grant: g.seen(), Serial: p.number, Expires: p.expires}
 	if listed != nil {
-		t.Scopes, t.Resources = listed.Scopes, listed.Resources
+		t.Narrowed, t.Scopes, t.Resources = true, listed.Scopes, listed.Resources
 	}
 	return t, nil
 }

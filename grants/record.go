@@ -85,6 +85,11 @@ type narrowed struct {
 
 func (n narrowed) answer() answer { return answer{Serial: n.Serial, Issued: n.Issued, Life: n.Life} }
 
+// fits reports whether the token is for exactly what is asked for.
+func (n narrowed) fits(ask *narrowing) bool {
+	return slices.Equal(n.Scopes, ask.scopes) && slices.Equal(n.Resources, ask.resources)
+}
+
 // covered is what the tag of a narrowed token covers: a serial that a failover made free and that was given out again
 // for other scopes does not fit the old token.
 func (n narrowed) covered() []byte {

@@ -157,25 +157,49 @@ func TestARepetitionWithOtherScopesGetsAFurtherAccessToken(t *testing.T) {
 	}
 }
 
-// The list of narrowed tokens is bounded: the oldest gives way, and never widens.
+// The list of narrowed tokens is bounded: the oldest gives way, and never widens. A question that is asked again takes
+// no further place.
 func TestNarrowedTokensAreBounded(t *testing.T) {
 	b := onBolt(t)
 	first := b.issue(confidential(), ada)
+	by := grants.Presenter{Client: app, Terms: confidential()}
 	var tokens []string
-	for range 20 {
-		tokens = append(tokens, b.mustRefresh(confidential(), first.Refresh, 1).Access)
-	}
-	live := 0
-	for _, token := range tokens {
-		if got, err := b.grants.Check(b.ctx, token); err == nil {
-			live++
-			if len(got.Scopes) != 1 {
-				t.Error("a narrowed token widened")
+	for _, resources := range [][]uint32{{1}, {2}, {1, 2}} {
+		for _, scopes := range [][]uint32{{1}, {2}, {3}, {1, 2}, {1, 3}, {2, 3}} {
+			for range 3 {
+				got, err := b.grants.Refresh(b.ctx, first.Refresh, by, grants.Ask{Scopes: scopes, Resources: resources})
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens = append(tokens, got.Access)
+				b.clock.advance(time.Second)
 			}
 		}
 	}
-	if live != 16 || !b.good(tokens[19]) || b.good(tokens[0]) {
-		t.Errorf("%d narrowed tokens live, want the 16 latest", live)
+	for i, token := range tokens {
+		got, err := b.grants.Check(b.ctx, token)
+		if want := i >= 3*2; (err == nil) != want {
+			t.Errorf("token %d: good = %v, want %v", i, err == nil, want)
+		}
+		if err == nil && len(got.Scopes) == 3 {
+			t.Error("a narrowed token widened")
+		}
+	}
+}
+
+// RFC 6749 §5.1: expires_in is the truth also in the last minutes of a grant.
+func TestALifeDoesNotReachBeyondTheGrant(t *testing.T) {
+	b := onBolt(t)
+	for name, terms := range map[string]grants.Terms{"rotating": public(), "not rotating": confidential()} {
+		terms.Absolute = 10 * time.Minute
+		first := b.issue(terms, ada)
+		if first.Life > 10*time.Minute {
+			t.Errorf("%s: life %v, the grant ends in 10 minutes", name, first.Life)
+		}
+		b.clock.advance(8 * time.Minute)
+		if next := b.mustRefresh(terms, first.Refresh); next.Life > 2*time.Minute {
+			t.Errorf("%s: life %v, the grant ends in 2 minutes", name, next.Life)
+		}
 	}
 }
 

@@ -123,7 +123,7 @@ func keep(g grant, ask *narrowing, terms Terms, now time.Time) decision {
 	d := decision{verdict: verdictKeep, generation: g.Generation}
 	life := terms.Access(g.Resources)
 	if ask == nil && g.Idle >= at+inTenths(terms.Idle) && g.expires().After(now.Add(life+time.Second)) {
-		d.access = answer{Serial: g.LastSerial, Issued: at, Life: inSeconds(life)}
+		d.access = answer{Serial: g.LastSerial, Issued: at, Life: g.within(at, life)}
 		return d
 	}
 	next := grant{g.id, g.clone()}
@@ -170,25 +170,35 @@ func (g grant) markRotations(count uint32, at tenths) {
 	}
 }
 
-// issueAccess enters a further access token into the record, under a serial of its own.
+// issueAccess enters a further access token into the record. Each has a serial of its own, but one for a part that a
+// listed token has already takes over its place and its serial: the same question asked often does not crowd others out.
 func (g grant) issueAccess(ask *narrowing, terms Terms, now time.Time) (answer, *narrowed) {
-	g.LastSerial++
-	resources := g.Resources
-	if ask != nil {
-		resources = ask.resources
-	}
-	a := answer{Serial: g.LastSerial, Issued: g.since(now), Life: inSeconds(terms.Access(resources))}
+	a := answer{Serial: g.LastSerial + 1, Issued: g.since(now)}
 	if ask == nil {
-		g.Plain = &a
+		a.Life = g.within(a.Issued, terms.Access(g.Resources))
+		g.LastSerial, g.Plain = a.Serial, &a
 		return a, nil
 	}
-	n := narrowed{Serial: a.Serial, Issued: a.Issued, Life: a.Life, Scopes: ask.scopes, Resources: ask.resources}
-	g.Narrowed = slices.DeleteFunc(g.Narrowed, func(n narrowed) bool { return !now.Before(g.accessEnd(n.answer())) })
+	a.Life = g.within(a.Issued, terms.Access(ask.resources))
+	g.Narrowed = slices.DeleteFunc(g.Narrowed, func(n narrowed) bool {
+		if n.fits(ask) {
+			a.Serial = n.Serial
+			return true
+		}
+		return !now.Before(g.accessEnd(n.answer()))
+	})
 	if len(g.Narrowed) == narrowedKept {
 		g.Narrowed = slices.Delete(g.Narrowed, 0, 1)
 	}
+	g.LastSerial = max(g.LastSerial, a.Serial)
+	n := narrowed{Serial: a.Serial, Issued: a.Issued, Life: a.Life, Scopes: ask.scopes, Resources: ask.resources}
 	g.Narrowed = append(g.Narrowed, n)
 	return a, &n
+}
+
+// within is a life in seconds that does not reach beyond the grant's absolute end.
+func (g grant) within(issued tenths, life time.Duration) uint32 {
+	return inSeconds(min(life, time.Duration(g.End-min(issued, g.End))*tenth))
 }
 
 // answered finds the access token that the current generation was given for this ask.
@@ -201,7 +211,7 @@ func (g grant) answered(ask *narrowing) (answer, *narrowed, bool) {
 	}
 	for i := len(g.Narrowed) - 1; i >= 0; i-- {
 		n := g.Narrowed[i]
-		if n.Issued >= g.Rotated && slices.Equal(n.Scopes, ask.scopes) && slices.Equal(n.Resources, ask.resources) {
+		if n.Issued >= g.Rotated && n.fits(ask) {
 			return n.answer(), &n, true
 		}
 	}

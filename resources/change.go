@@ -16,6 +16,9 @@ import (
 // here. An error of change ends the update and is returned.
 func (r *Registry) Update(ctx context.Context, slug string, change func(*Resource) error) (*Resource, error) {
 	return r.update(ctx, slug, func(resource *Resource) error {
+		if resource.BuiltIn {
+			return &InvalidError{Field: "built_in", Problem: "resources cannot be changed", Fix: "define a resource of your own"}
+		}
 		before := clone(resource)
 		if err := change(resource); err != nil {
 			return err

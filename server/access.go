@@ -42,7 +42,7 @@ func resolve(catalogue *resources.Catalogue, call *tokenCall) (grantAccess, erro
 			return grantAccess{}, invalidScope(name)
 		}
 		if len(targets) > 0 && !slices.Contains(targets, resource.Number) {
-			return grantAccess{}, &failure{status: http.StatusBadRequest, code: codeInvalidTarget, description: "the scope " + name + " does not belong to the requested resource"}
+			return grantAccess{}, misfit(name)
 		}
 		out.add(scope.Number, resource)
 	}
@@ -64,9 +64,12 @@ func resolveAsk(catalogue *resources.Catalogue, call *tokenCall) (grants.Ask, er
 		return grants.Ask{}, err
 	}
 	for _, name := range wanted.Names() {
-		scope, _, known := catalogue.Scope(name)
+		scope, resource, known := catalogue.Scope(name)
 		if !known || !call.client.AllowsScope(name) {
 			return grants.Ask{}, invalidScope(name)
+		}
+		if len(ask.Resources) > 0 && !slices.Contains(ask.Resources, resource.Number) {
+			return grants.Ask{}, misfit(name)
 		}
 		ask.Scopes = append(ask.Scopes, scope.Number)
 	}
@@ -83,6 +86,10 @@ func parseScope(f form) (scopes.Set, error) {
 
 func invalidScope(name string) *failure {
 	return &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "a scope does not exist or is not allowed to this client", detail: name}
+}
+
+func misfit(name string) *failure {
+	return &failure{status: http.StatusBadRequest, code: codeInvalidTarget, description: "the scope " + name + " does not belong to the requested resource"}
 }
 
 // targetsOf finds the resources that a request names (RFC 8707 §2).

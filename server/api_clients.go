@@ -1,14 +1,17 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/scopes"
 )
 
 // clientJSON is a client as it is shown. Secrets are shown by name only.
@@ -121,6 +124,21 @@ func set[T any](into *T, value *T) {
 	}
 }
 
+// mayHandOut refuses to give a client, or to take over a client that has, administration which the caller's own token
+// lacks: who administers clients alone does not become administrator of everything by way of a client.
+func mayHandOut(ctx context.Context, names []string) error {
+	if isLocal(ctx) {
+		return nil
+	}
+	token, _ := scopes.TokenFrom(ctx)
+	for _, name := range names {
+		if strings.HasPrefix(name, adminPrefix) && !token.Scopes.Has(name) {
+			return &failure{status: http.StatusForbidden, code: codeAccessDenied, description: "the client has or gets " + name + ", which your own token has not"}
+		}
+	}
+	return nil
+}
+
 func (s *Server) listClients(c *gin.Context) {
 	after, limit, err := page(c)
 	if err != nil {
@@ -143,6 +161,10 @@ func (s *Server) createClient(c *gin.Context) {
 	}
 	ctx := c.Request.Context()
 	if err := s.checkScopesExist(ctx, in.Scopes); err != nil {
+		s.fail(c, err)
+		return
+	}
+	if err := mayHandOut(ctx, in.Scopes); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -185,7 +207,15 @@ func (s *Server) editClient(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	client, err := s.clients.Update(ctx, id, change.apply)
+	client, err := s.clients.Update(ctx, id, func(client *clients.Client) error {
+		if err := mayHandOut(ctx, client.Scopes); err != nil {
+			return err
+		}
+		if err := change.apply(client); err != nil {
+			return err
+		}
+		return mayHandOut(ctx, client.Scopes)
+	})
 	if err == nil && change.Disabled != nil && *change.Disabled {
 		client, err = s.clients.Disable(ctx, id)
 	}
@@ -225,7 +255,16 @@ func (s *Server) addClientSecret(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	secret, credential, err := s.clients.AddSecret(c.Request.Context(), c.Param("client"), time.Duration(in.Lifetime))
+	ctx, id := c.Request.Context(), c.Param("client")
+	client, err := s.clients.Get(ctx, id)
+	if err == nil {
+		err = mayHandOut(ctx, client.Scopes)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	secret, credential, err := s.clients.AddSecret(ctx, id, time.Duration(in.Lifetime))
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -62,7 +62,7 @@ func (ch userChange) apply(u *users.User) error {
 // userOf finds the user that a path names, by id or by username.
 func (s *Server) userOf(c *gin.Context) (*users.User, error) {
 	name := c.Param("user")
-	if id, err := uuid.Parse(name); err == nil {
+	if id, err := uuid.Parse(name); err == nil && id.String() == name {
 		return s.users.Fresh(c.Request.Context(), id)
 	}
 	return s.users.ByName(c.Request.Context(), name)

@@ -179,6 +179,17 @@ func TestCodeVerifier(t *testing.T) {
 	}
 }
 
+// RFC 7636 §4.1: a verifier that is too short can be guessed, so it is refused even where its hash is the challenge.
+func TestVerifierOfWrongLengthIsRefused(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t)
+	c, user := d.web(), d.user("ada")
+	for _, weak := range []string{"a", verifier[:42], strings.Repeat("a", 129), strings.Repeat("é", 40), strings.Repeat(" ", 43)} {
+		code := d.code(c, user, func(o *server.CodeOrder) { sum := sha256.Sum256([]byte(weak)); o.Challenge = sum[:] })
+		wantError(t, d.redeem(c, code, "code_verifier", weak), http.StatusBadRequest, "invalid_grant")
+	}
+}
+
 // RFC 9700 §4.8.2: a verifier for a code without a challenge is refused: the challenge was taken out on the way.
 func TestVerifierWithoutChallengeIsRefused(t *testing.T) {
 	t.Parallel()

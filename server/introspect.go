@@ -122,10 +122,15 @@ func (s *Server) facts(ctx context.Context, resource uint32, token *grants.Token
 	return facts, nil
 }
 
-// tokenID is the jti of a token: its grant, its serial, and its end, because refreshes that write nothing give out further
-// tokens under the same serial (RFC 7519 §4.1.7: no two may share an id).
+// tokenID is the jti of a token: its grant, its serial and its end, because refreshes that write nothing give out further
+// tokens under the same serial; and whether it is narrowed, because a plain one may share all of these with it (RFC 7519
+// §4.1.7: no two may share an id).
 func tokenID(t *grants.Token) string {
-	return fmt.Sprintf("%s.%d.%d", t.ID, t.Serial, t.Expires.Unix())
+	id := fmt.Sprintf("%s.%d.%d", t.ID, t.Serial, t.Expires.Unix())
+	if t.Narrowed {
+		id += ".n"
+	}
+	return id
 }
 
 // everyResource stands for all audiences at once.

@@ -53,7 +53,7 @@ func (s *Server) authenticateClient(r *http.Request) (clientID, clientSecret str
 // authenticateUser is the library's question for the password grant (RFC 6749 §4.3).
 func (s *Server) authenticateUser(ctx context.Context, _, username, password string) (string, error) {
 	call := callOf(ctx)
-	user, err := s.users.Authenticate(ctx, users.Attempt{Username: username, Password: password, Network: call.network})
+	user, err := s.users.Authenticate(ctx, users.Attempt{Username: username, Password: password, Network: call.network, SharedNetwork: call.client.Confidential()})
 	if err != nil {
 		s.auditLogin(ctx, call, err)
 		return "", err

@@ -19,7 +19,7 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		hop, err := parseHop(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
 		}
@@ -29,6 +29,14 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 		}
 	}
 	return addr
+}
+
+// parseHop reads an address; some gateways write the port as well.
+func parseHop(text string) (netip.Addr, error) {
+	if withPort, err := netip.ParseAddrPort(text); err == nil {
+		return withPort.Addr(), nil
+	}
+	return netip.ParseAddr(text)
 }
 
 func (s *Server) trusts(addr netip.Addr) bool {

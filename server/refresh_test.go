@@ -197,6 +197,9 @@ func TestIdleAndAbsoluteLifetime(t *testing.T) {
 		last := d.mustRefresh(c, refresh)
 		access, refresh = last.tokens()
 		d.wantActive(api, access)
+		if life := last.json["expires_in"].(float64); life > 300 {
+			t.Errorf("the last access token was said to live %v s, but its grant had 300 s left", life)
+		}
 		d.clock.Advance(6 * time.Minute)
 		wantError(t, d.refresh(c, refresh), http.StatusBadRequest, "invalid_grant")
 		d.wantInactive(api, access)

@@ -27,6 +27,15 @@ func (t *Table[T]) again(ctx context.Context, act func(patience) error) error {
 	return fmt.Errorf("too many others write it at once: %w", err)
 }
 
+// finishWithin bounds an act that goes on without its caller.
+const finishWithin = 10 * time.Second
+
+// Finish returns a context for the rest of an act that must not stop half way because its caller went away, such as
+// ending what a changed user still holds. It ends by itself after ten seconds.
+func Finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
+}
+
 // outlast waits until a half-made act of somebody else may be broken. ErrConflict says that it moved meanwhile: it is
 // alive, or done.
 func (t *Table[T]) outlast(ctx context.Context, id string, seen row[T], p patience) error {

@@ -188,6 +188,8 @@ func (t *Table[T]) Update(ctx context.Context, id string, change func(*T) error)
 		return value, refused
 	}
 	if err == nil {
+		ctx, cancel := Finish(ctx)
+		defer cancel()
 		err = t.changes.Announce(ctx, t.subject(id))
 	}
 	if err != nil {
@@ -236,6 +238,8 @@ func (t *Table[T]) update(ctx context.Context, id string, p patience, change fun
 // Delete ends the record of id, then its names and its place in the listing. Deleting what is absent is no error, and
 // finishes a deletion that was cut short.
 func (t *Table[T]) Delete(ctx context.Context, id string) error {
+	ctx, cancel := Finish(ctx)
+	defer cancel()
 	row, err := t.read(ctx, id)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("delete %s %q: %w", t.kind, id, err)

@@ -25,6 +25,10 @@ type Attempt struct {
 	Username, Password string
 	// Network is where the attempt comes from. Attempts without an address share one limit.
 	Network netip.Addr
+	// SharedNetwork says that the network is not the user's: a back end of a client that has authenticated itself sends
+	// the attempts of all its users from one address. Its network is not counted, or any visitor of it could shut out
+	// all the others; the account is counted all the same.
+	SharedNetwork bool
 	// AllowSecondFactor says that the caller asks for the second factor itself afterwards.
 	AllowSecondFactor bool
 }
@@ -38,6 +42,10 @@ func (r *Registry) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	if _, err := prepare(a.Password); err != nil {
 		return nil, ErrCredentials
 	}
+	// A login that will be turned away for want of room leaves no trace in the store.
+	if r.hasher.full() {
+		return nil, ErrBusy
+	}
 	// 1. Who is meant.
 	u, account, err := r.meant(ctx, a.Username)
 	if err != nil {
@@ -45,6 +53,9 @@ func (r *Registry) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	}
 	// 2. Count the attempt: what cannot be counted is not looked at.
 	network := networkOf(a.Network)
+	if a.SharedNetwork {
+		network = ""
+	}
 	if err := r.guesses.count(ctx, account, network, u != nil); err != nil {
 		return nil, err
 	}

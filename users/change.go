@@ -118,7 +118,11 @@ func (r *Registry) Delete(ctx context.Context, id uuid.UUID) error {
 }
 
 // raise changes a user and ends everything granted in his name.
+//
+// A caller that goes away does not stop it half way.
 func (r *Registry) raise(ctx context.Context, id uuid.UUID, change func(*User)) (*User, error) {
+	ctx, cancel := store.Finish(ctx)
+	defer cancel()
 	u, err := r.table.Update(ctx, id.String(), func(u *User) error {
 		change(u)
 		u.Epoch++

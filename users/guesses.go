@@ -107,21 +107,13 @@ func networkOf(address netip.Addr) string {
 	return "guess/network/" + network
 }
 
-// count counts an attempt against the account and its network, or returns a *LimitedError.
+// count counts an attempt against the account and its network, or returns a *LimitedError. An empty network is not
+// counted.
 func (g guesses) count(ctx context.Context, account, network string, known bool) error {
-	err := g.add(ctx, network, func(t *tally, now time.Time) error {
-		if t.Count == 0 {
-			t.Ends = now.Add(g.limits.Window)
-		}
-		if t.Count >= g.limits.PerNetwork {
-			return &LimitedError{RetryAfter: t.Ends.Sub(now)}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := g.countNetwork(ctx, network); err != nil {
 		return err
 	}
-	err = g.add(ctx, account, func(t *tally, now time.Time) error {
+	err := g.add(ctx, account, func(t *tally, now time.Time) error {
 		t.Ends = now.Add(guessMemory)
 		if known {
 			t.Ends = store.Forever
@@ -138,6 +130,21 @@ func (g guesses) count(ctx context.Context, account, network string, known bool)
 		g.release(ctx, network)
 	}
 	return err
+}
+
+func (g guesses) countNetwork(ctx context.Context, network string) error {
+	if network == "" {
+		return nil
+	}
+	return g.add(ctx, network, func(t *tally, now time.Time) error {
+		if t.Count == 0 {
+			t.Ends = now.Add(g.limits.Window)
+		}
+		if t.Count >= g.limits.PerNetwork {
+			return &LimitedError{RetryAfter: t.Ends.Sub(now)}
+		}
+		return nil
+	})
 }
 
 // delay is how long an account must rest after its count-th failure.
@@ -164,12 +171,15 @@ func (g guesses) add(ctx context.Context, key string, allow func(*tally, time.Ti
 
 // release takes an attempt back that was not looked at, or did not fail. If that cannot be done it stays counted.
 func (g guesses) release(ctx context.Context, key string) {
+	if key == "" {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	_ = g.change(ctx, key, func(t *tally) error {
 		t.Count = max(t.Count-1, 0)
-		if t.Ends.IsZero() {
-			t.Ends = g.store.Now().Add(time.Second) // it lapsed meanwhile
+		if t.Count == 0 {
+			t.Ends = g.store.Now().Add(time.Second) // a counter of nothing need not stay
 		}
 		return nil
 	})

@@ -109,6 +109,9 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (matches,
 	return matches, stale, nil
 }
 
+// full reports whether a password would be turned away now.
+func (h *Hasher) full() bool { return h.inside.Load() >= h.room }
+
 // Computed is how many hashes were computed, for metrics.
 func (h *Hasher) Computed() uint64 { return h.computed.Load() }
 

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
@@ -45,6 +46,9 @@ func Canonical(username string) (string, error) {
 		case i == 0 && unicode.IsMark(c):
 			return refuse("starts with a combining mark", "start with a letter or digit")
 		}
+	}
+	if _, err := uuid.Parse(folded); err == nil {
+		return refuse("looks like an id", "choose another")
 	}
 	if mixesScripts(folded) {
 		return refuse("mixes letters of scripts that look alike", "use letters of one of Latin, Greek and Cyrillic")

@@ -65,7 +65,8 @@ func (a *app) dev(ctx context.Context, listen, level string) error {
 	// Of the setting up only what goes wrong is told.
 	logged := &slog.LevelVar{}
 	logged.Set(max(levelOf(c.Log), slog.LevelWarn))
-	log := newLogger(c.Log, logged, a.err, a.variable("NO_COLOR") != "")
+	log, flush := newLogger(c.Log, logged, a.err, a.variable("NO_COLOR") != "")
+	defer flush()
 	if err := node.MarkDevelopment(folder, c.DataFile(), log); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/safeconduct/safeconduct/cmd/safeconduct/internal/config"
+	"github.com/safeconduct/safeconduct/server"
 )
 
 // levelOf is the level that was configured.
@@ -19,12 +20,13 @@ func levelOf(c config.Log) slog.Level {
 	return level
 }
 
-// newLogger makes the server's log: JSON for machines, coloured text on a terminal.
-func newLogger(c config.Log, level slog.Leveler, w io.Writer, noColor bool) *slog.Logger {
+// newLogger makes the server's log: JSON for machines, coloured text on a terminal. flush must be called at the end.
+func newLogger(c config.Log, level slog.Leveler, w io.Writer, noColor bool) (log *slog.Logger, flush func()) {
 	file, isFile := w.(*os.File)
 	terminal := isFile && isatty.IsTerminal(file.Fd())
 	if c.Format == "json" || c.Format == "auto" && !terminal {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+		buffer := server.NewLogBuffer(w)
+		return slog.New(slog.NewJSONHandler(buffer, &slog.HandlerOptions{Level: level})), buffer.Flush
 	}
-	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || noColor}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || noColor})), func() {}
 }

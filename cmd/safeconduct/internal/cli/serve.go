@@ -61,7 +61,8 @@ func (a *app) serve(ctx context.Context, c *config.Config, material *config.Mate
 				hint: "Choose another data_dir"}
 		}
 	}
-	log := newLogger(c.Log, levelOf(c.Log), a.err, a.variable("NO_COLOR") != "")
+	log, flush := newLogger(c.Log, levelOf(c.Log), a.err, a.variable("NO_COLOR") != "")
+	defer flush()
 	if strings.HasPrefix(c.Issuer, "http://") && !listensLocally(c.Server.Listen) {
 		log.Warn("the issuer is plain http, good for this machine alone, but requests are taken from networks too", "issuer", c.Issuer, "listen", c.Server.Listen)
 	}
