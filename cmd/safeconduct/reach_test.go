@@ -20,15 +20,15 @@ func TestThreeWaysGiveTheSameJSON(t *testing.T) {
 	p := start(t, folder, nil, "dev", "--listen", "localhost:0", "--data-dir", "d")
 	local := []string{"--data-dir", "d"}
 	admin := "admin:clients admin:users admin:resources admin:tokens"
-	must(t, folder, "", nil, append(local, "client", "create", "Operator", "--id", "operator", "--type", "service", "--first-party", "--scope", admin, "--secret-file", "operator.secret")...)
-	token := strings.TrimSpace(must(t, folder, "", nil, "token", "get", "operator", "--server", p.Issuer, "--secret-file", "operator.secret", "--scope", admin, "-q"))
+	must(t, folder, "", nil, append(local, "client", "create", "Operator", "--id", "operations", "--type", "service", "--first-party", "--scope", admin, "--secret-file", "operator.secret")...)
+	token := strings.TrimSpace(must(t, folder, "", nil, "token", "get", "operations", "--server", p.Issuer, "--secret-file", "operator.secret", "--scope", admin, "-q"))
 	if err := os.WriteFile(filepath.Join(folder, "token"), []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	user := demoFile(t, filepath.Join(folder, "d"))["DEMO_USER"]
 	logIn(t, p.Issuer, demoFile(t, filepath.Join(folder, "d")), "orders:read")
 	questions := [][]string{
-		{"client", "list"}, {"client", "get", "operator"}, {"client", "secret", "list", "operator"}, {"client", "get", "nosuch"},
+		{"client", "list"}, {"client", "get", "operations"}, {"client", "secret", "list", "operations"}, {"client", "get", "nosuch"},
 		{"user", "list"}, {"user", "get", user}, {"grant", "list", user},
 		{"resource", "list"}, {"resource", "get", "demo-orders"}, {"client", "create", "x", "--type", "nosuch"}, {"resource", "delete", "safeconduct", "--yes"},
 	}
