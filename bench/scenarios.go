@@ -14,7 +14,7 @@ import (
 type scenario struct {
 	name  string
 	floor string // its floor, in words
-	// goals are the most that it may cost, as multiples of its floor, by engine (design, section 7).
+	// goals are the most that it may cost, as multiples of its floor, by engine.
 	goals map[string]float64
 	// slowHash asks for a server with the real parameters of argon2id.
 	slowHash bool

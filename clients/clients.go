@@ -189,7 +189,7 @@ func (r *Registry) add(ctx context.Context, c *Client) error {
 			return err
 		}
 		if taken.Name != numberName(c.Number) {
-			return fmt.Errorf("client %q exists: %w", c.ID, store.ErrExists)
+			return &store.TakenError{Name: c.ID, Means: fmt.Sprintf("the client_id %q is taken", c.ID)}
 		}
 	}
 	return fmt.Errorf("no free number for a client: %w", store.ErrUnavailable)

@@ -48,6 +48,12 @@ func splitMember(name string) (client uint32, id uuid.UUID, ok bool) {
 // now is not written yet, but finds the new epoch.
 func (e Ender) EndUser(ctx context.Context, user uuid.UUID) error {
 	return e.walk(ctx, user, "", func(client uint32, id uuid.UUID) (bool, error) {
+		// The name of a grant on the way stays: if its user has logged in again since, the grant is good and must be
+		// listed.
+		r, err := e.load(ctx, user, client, id)
+		if r == nil {
+			return true, err
+		}
 		return true, e.end(ctx, user, client, id)
 	})
 }

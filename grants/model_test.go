@@ -19,7 +19,7 @@ import (
 
 // The model test runs the real code over a map and tries every order in which the steps of a few actors can fall: each
 // actor stops before each of its store calls, and a scheduler decides who goes on. A scenario is run again and again,
-// once for each sequence of decisions, until none is left. See design section 1 for what must hold.
+// once for each sequence of decisions, until none is left. Each test says what must hold.
 
 // decisions is one path through the tree of choices; it is advanced like an odometer.
 type decisions struct {

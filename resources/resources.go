@@ -160,13 +160,14 @@ func taken(err error) error {
 	if !errors.As(err, &name) {
 		return err
 	}
+	means := fmt.Sprintf("the slug %q is taken", name.Name)
 	if scope, found := strings.CutPrefix(name.Name, scopeName); found {
-		return fmt.Errorf("scope %q belongs to another resource: %w", scope, store.ErrExists)
+		means = fmt.Sprintf("the scope %q belongs to another resource", scope)
 	}
 	if id, found := strings.CutPrefix(name.Name, idName); found {
-		return fmt.Errorf("identifier %q belongs to another resource: %w", id, store.ErrExists)
+		means = fmt.Sprintf("the identifier %q belongs to another resource", id)
 	}
-	return fmt.Errorf("resource %q exists: %w", name.Name, store.ErrExists)
+	return &store.TakenError{Name: name.Name, Means: means}
 }
 
 // Get returns the resource of a slug as it was within the last second, or store.ErrNotFound. It is shared: do not

@@ -207,6 +207,13 @@ func (s *Server) editClient(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	// What takes rights away comes first: it is not left undone when a later part fails.
+	if change.Disabled != nil && *change.Disabled {
+		if _, err := s.clients.Disable(ctx, id); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
 	client, err := s.clients.Update(ctx, id, func(client *clients.Client) error {
 		if err := mayHandOut(ctx, client.Scopes); err != nil {
 			return err
@@ -216,9 +223,6 @@ func (s *Server) editClient(c *gin.Context) {
 		}
 		return mayHandOut(ctx, client.Scopes)
 	})
-	if err == nil && change.Disabled != nil && *change.Disabled {
-		client, err = s.clients.Disable(ctx, id)
-	}
 	if err == nil && change.Disabled != nil && !*change.Disabled {
 		client, err = s.clients.Enable(ctx, id)
 	}

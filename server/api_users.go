@@ -123,11 +123,12 @@ func (s *Server) editUser(c *gin.Context) {
 	}
 	ctx := c.Request.Context()
 	user, err := s.userOf(c)
-	if err == nil {
-		user, err = s.users.Update(ctx, user.ID, change.apply)
-	}
+	// What takes rights away comes first: it is not left undone when a later part fails.
 	if err == nil && change.Disabled != nil && *change.Disabled {
 		user, err = s.users.Disable(ctx, user.ID)
+	}
+	if err == nil {
+		user, err = s.users.Update(ctx, user.ID, change.apply)
 	}
 	if err == nil && change.Disabled != nil && !*change.Disabled {
 		user, err = s.users.Enable(ctx, user.ID)

@@ -86,6 +86,7 @@ func failureOf(err error) *failure {
 	}
 	var limited *users.LimitedError
 	var invalid *store.InvalidError
+	var taken *store.TakenError
 	switch {
 	// The store in trouble is never the fault of what was presented, whatever the rule was about to say.
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, users.ErrBusy),
@@ -107,6 +108,8 @@ func failureOf(err error) *failure {
 		return &failure{status: http.StatusBadRequest, code: codeInvalidRequest, description: invalid.Error(), field: invalid.Field, cause: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{status: http.StatusNotFound, code: codeNotFound, description: "there is nothing under this name", cause: err}
+	case errors.As(err, &taken):
+		return &failure{status: http.StatusConflict, code: codeConflict, description: "the name is taken", detail: taken.Means, cause: err}
 	case errors.Is(err, store.ErrExists):
 		return &failure{status: http.StatusConflict, code: codeConflict, description: "the name is taken", cause: err}
 	// What go-oauth2 itself refuses. Our own checks come first, so these are a second line.

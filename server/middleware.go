@@ -62,7 +62,7 @@ func (s *Server) logRequest(c *gin.Context, n *note, started time.Time) {
 	}
 	attrs := make([]slog.Attr, 0, 9)
 	attrs = append(attrs, slog.String("request_id", n.id), slog.String("method", knownMethod(c.Request.Method)),
-		slog.String("route", c.FullPath()), slog.Int("status", c.Writer.Status()), slog.Duration("took", time.Since(started)))
+		slog.String("route", c.FullPath()), slog.Int("status", c.Writer.Status()), slog.Float64("took_ms", float64(time.Since(started).Microseconds())/1000))
 	if n.clientID != "" {
 		attrs = append(attrs, slog.String("client_id", n.clientID))
 	}
@@ -86,11 +86,20 @@ func knownMethod(method string) string {
 // checkHost refuses requests for a name that is not ours, so that no answer can be attributed to another host. Health
 // checks come by address and are let through.
 func (s *Server) checkHost(c *gin.Context) {
-	if s.hosts[c.Request.Host] || isHealthPath(c.Request.URL.Path) || isLocal(c.Request.Context()) {
+	if s.hosts[hostName(c.Request.Host, s.issuer)] || isHealthPath(c.Request.URL.Path) || isLocal(c.Request.Context()) {
 		return
 	}
 	s.fail(c, &failure{status: http.StatusMisdirectedRequest, code: codeInvalidRequest,
 		description: "this server answers as " + s.issuer + "; use that name, or set issuer or server.allowed_hosts to the name you use"})
+}
+
+// hostName is a Host header in the one form that is compared: lower case, without the port that its scheme implies.
+func hostName(host, issuer string) string {
+	host = strings.ToLower(host)
+	if strings.HasPrefix(issuer, "https://") {
+		return strings.TrimSuffix(host, ":443")
+	}
+	return strings.TrimSuffix(host, ":80")
 }
 
 // checkSpelling refuses a path whose fixed parts are percent-encoded, as /%61pi or /oauth%2ftoken. The router decodes

@@ -131,12 +131,8 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 
 // protect mounts routes behind the guard of a resource, each with its own scopes.
 func (s *Server) protect(group *gin.RouterGroup, resource *resources.Resource, routes []route) {
-	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug, Refused: func(r *http.Request, refusal *scopes.Refusal) {
-		noteOf(r.Context()).failure = &failure{code: refusal.Code, description: refusal.Description}
-		if refusal.Status >= http.StatusInternalServerError {
-			s.logFailure(r.Context(), refusal.Status, refusal)
-		}
-	}}
+	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug,
+		Refused: func(*http.Request, *scopes.Refusal) {}} // fail logs it
 	for _, r := range routes {
 		group.Handle(r.method, r.path, s.require(guard, r.scopes), r.handler)
 	}
@@ -152,8 +148,8 @@ func (s *Server) require(guard scopes.Guard, required []string) gin.HandlerFunc 
 		}
 		admitted, refusal := rule.Admit(c.Request)
 		if refusal != nil {
-			c.Abort()
-			refusal.Write(c.Writer)
+			refusal.SetHeaders(c.Writer.Header())
+			s.fail(c, &failure{status: refusal.Status, code: refusal.Code, description: refusal.Description, cause: refusal.Cause})
 			return
 		}
 		c.Request = admitted

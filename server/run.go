@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The limits of a connection (security reference, section 5).
+// The limits of a connection: net/http sets none by itself.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -57,7 +57,7 @@ func (s *Server) Serve(ctx context.Context, public, local net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.health.draining.Store(true)
-	s.log.Info("stopping", "drain_delay", s.drain)
+	s.log.Info("stopping", "drain_delay", s.drain.String())
 	time.Sleep(s.drain)
 	return shutdown(servers)
 }

@@ -106,11 +106,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, fmt.Errorf("issuer %q: want scheme and host alone, such as https://id.example.com", c.Issuer)
 	}
 	s := &Server{
-		issuer: c.Issuer, hosts: map[string]bool{issuer.Host: true}, store: c.Store, log: c.Log,
+		issuer: c.Issuer, hosts: map[string]bool{hostName(issuer.Host, c.Issuer): true}, store: c.Store, log: c.Log,
 		lifetimes: c.Lifetimes.withDefaults(), proxies: c.TrustedProxies, drain: c.DrainDelay,
 	}
 	for _, host := range c.AllowedHosts {
-		s.hosts[host] = true
+		s.hosts[hostName(host, c.Issuer)] = true
 	}
 	s.changes = store.NewChanges(c.Store)
 	s.clients = clients.New(c.Store, s.changes)

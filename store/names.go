@@ -9,10 +9,19 @@ import (
 )
 
 // TakenError says which id or name of a record another one holds. It is ErrExists.
-type TakenError struct{ Name string }
+type TakenError struct {
+	Name string
+	// Means says the same in the words of the registry, for whoever asked for the name.
+	Means string
+}
 
-// Error names the name.
-func (e *TakenError) Error() string { return fmt.Sprintf("%q is taken", e.Name) }
+// Error says which name it is.
+func (e *TakenError) Error() string {
+	if e.Means != "" {
+		return e.Means
+	}
+	return fmt.Sprintf("%q is taken", e.Name)
+}
 
 // Is makes it ErrExists.
 func (e *TakenError) Is(target error) bool { return target == ErrExists }

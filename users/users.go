@@ -115,7 +115,7 @@ func (r *Registry) Create(ctx context.Context, n NewUser) (*User, error) {
 	}
 	if err := r.table.Add(ctx, u.ID.String(), u); err != nil {
 		if errors.Is(err, store.ErrExists) {
-			return nil, fmt.Errorf("username %q is taken: %w", u.Username, store.ErrExists)
+			return nil, &store.TakenError{Name: u.Username, Means: fmt.Sprintf("the username %q is taken", u.Username)}
 		}
 		return nil, err
 	}
