@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime/debug"
 
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/server"
@@ -48,6 +49,7 @@ func startServer(j job) (address string, stop func() error, err error) {
 		cancel()
 		return "", nil, err
 	}
+	debug.SetGCPercent(server.GCPercent) // as the program does
 	log, err := accessLog(j.AccessLog)
 	if err != nil {
 		cancel()

@@ -47,7 +47,7 @@ func resolve(catalogue *resources.Catalogue, call *tokenCall) (grantAccess, erro
 		out.add(scope.Number, resource)
 	}
 	if len(out.scopes) == 0 {
-		return grantAccess{}, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "no scope was asked for, and the client has none by default"}
+		return grantAccess{}, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "no scope was asked for, and the client has none by default; admin: scopes must be asked for by name"}
 	}
 	return out, nil
 }

@@ -21,6 +21,10 @@ const (
 	drainAtMost = 20 * time.Second
 )
 
+// GCPercent is the garbage collector's target (runtime/debug.SetGCPercent) for a process that is a server and nothing
+// else. It is the program's to set: it holds for the whole process.
+const GCPercent = 400
+
 // Watch keeps the server's memory honest: it follows what other processes change and how the store does. It returns
 // when ctx ends. Serve runs it; who calls Handler without Serve runs it beside.
 func (s *Server) Watch(ctx context.Context) {

@@ -29,7 +29,7 @@ func refusalOf(host string, err error) *refusal {
 	for _, known := range []struct{ answer, text string }{
 		{"WRONGPASS", "refuses the user name or the password: correct them"},
 		{"ERR invalid password", "refuses the password: correct it"},
-		{"NOAUTH", "asks for a password: give it in the URL or apart"},
+		{"NOAUTH", "asks for a password: give it in a file (store.password_file) or in the URL"},
 		{"ERR AUTH <password> called without any password", "has no password, but one was given: set requirepass there, or give none"},
 		{"ERR Client sent AUTH, but no password is set", "has no password, but one was given: set requirepass there, or give none"},
 		{"ERR wrong number of arguments for 'auth'", "knows no user names: it is older than 6.2, use a newer one"},

@@ -108,7 +108,7 @@ func explain(ctx context.Context, err error) *failure {
 		return &failure{exit: exitUnreachable, code: "unreachable", message: err.Error(), hint: "Is the server running, and is this its address?"}
 	case errors.Is(err, node.ErrInUse):
 		return &failure{exit: exitUnreachable, code: "store_in_use", message: err.Error(),
-			hint: "A server runs on these data, but does not answer on its socket. If it is just starting, try again; if it runs in a container or under another name, run this command there"}
+			hint: "A server runs on these data already. To start another one, stop it or choose another --data-dir. For a command: it does not answer on its socket; if it is just starting, try again, and if it runs in a container, run the command there"}
 	case errors.Is(err, node.ErrNothingThere):
 		return &failure{exit: exitUnreachable, code: "no_data", message: err.Error(),
 			hint: "Start `safeconduct serve` once, or name a server with --server or its data with --data-dir"}

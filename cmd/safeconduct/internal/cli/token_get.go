@@ -50,7 +50,7 @@ func (a *app) getTokenCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&scopes, "scope", nil, "scopes to ask for (default all that the client may have)")
+	flags.StringArrayVar(&scopes, "scope", nil, "scopes to ask for (default all that the client may have, but admin:)")
 	flags.StringArrayVar(&resources, "resource", nil, "identifier of the API that it is for, to leave out others; several times")
 	flags.StringVar(&file, "secret-file", "", "file of mode 0600 with the client's secret")
 	flags.BoolVar(&fromStdin, "secret-stdin", false, "read the client's secret from the standard input")

@@ -90,7 +90,7 @@ func (a *app) createUser(cmd *cobra.Command, in map[string]any) error {
 		return err
 	}
 	return a.show(result{json: raw, bare: []string{made.ID}, human: func(p *page) { showUser(p, made) },
-		words: []string{"Created user " + made.Username, "Next: safeconduct client create NAME, an app that the user can log in to"}})
+		words: []string{"Created user " + made.Username, "Next: safeconduct client create NAME --grant password,refresh_token --scope SCOPE, an app that the user can log in to"}})
 }
 
 func editUserCommand(k *kind[api.UserRecord]) *cobra.Command {
