@@ -124,6 +124,31 @@ func TestAnIssueThatRacesWithEndingAllIsRefused(t *testing.T) {
 	}
 }
 
+// The end of all grants leaves the name of a grant that is still on its way: if its user has logged in again since, that
+// grant lives, and must be listed.
+func TestEndingAllKeepsTheNameOfAGrantOnTheWay(t *testing.T) {
+	b := onBolt(t)
+	b.store.crashAt.Store(b.store.calls.Load() + 2) // after the name, before the record
+	if _, err := b.grants.Issue(b.ctx, grants.Delegation{User: ada, Client: app, Scopes: []uint32{1}, Resources: []uint32{1}, Refreshable: true, Terms: public()}); !errors.Is(err, errCrashed) {
+		t.Fatalf("got %v", err)
+	}
+	b.store.crashAt.Store(0)
+	names := func() int {
+		members, err := b.store.Members(b.ctx, "u"+string(ada[:]), "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(members)
+	}
+	if err := b.grants.EndUser(b.ctx, ada); err != nil || names() != 1 {
+		t.Errorf("a name on the way: %v, %d left, want 1", err, names())
+	}
+	b.clock.advance(2 * time.Minute)
+	if err := b.grants.EndUser(b.ctx, ada); err != nil || names() != 0 {
+		t.Errorf("a name that a crash left: %v, %d left, want none", err, names())
+	}
+}
+
 func (b *bench) list() []grants.Grant {
 	b.t.Helper()
 	list, err := b.grants.List(b.ctx, ada, grants.Cursor{}, 1000)
