@@ -13,19 +13,20 @@ const module = "github.com/safeconduct/safeconduct/"
 // arrows says which rooms a room may import, and why. Arrows point down only:
 // cmd → server → grants, clients, users, resources, keys → store.
 var arrows = map[string][]string{
-	"store":                     {},                // the contract stands on the ground
-	"store/bolt":                {"store"},         // an engine knows the contract alone
-	"store/redis":               {"store"},         //
-	"store/storetest":           {"store"},         // the suite knows no engine
-	"store/storetest/crashtest": {"store"},         // cuts an act at every store call
-	"store/storetest/redistest": {},                // starts real servers for tests
-	"keys":                      {"store"},         // keeps the fingerprints of the system secrets there
-	"grants":                    {"store", "keys"}, // records, and the keys of token MACs
-	"clients":                   {"store", "keys"}, // records, and the spelling and hashing of secrets
-	"resources":                 {"store", "keys"}, // the same
-	"users":                     {"store"},         // records and counters
-	"scopes":                    {},                // other projects import it
-	"scopes/ginscopes":          {"scopes"},        //
+	"store":                     {},                      // the contract stands on the ground
+	"store/bolt":                {"store"},               // an engine knows the contract alone
+	"store/bolt/bolttest":       {"store", "store/bolt"}, // a store for the tests of other rooms
+	"store/redis":               {"store"},               //
+	"store/storetest":           {"store"},               // the suite knows no engine
+	"store/storetest/crashtest": {"store"},               // cuts an act at every store call
+	"store/storetest/redistest": {},                      // starts real servers for tests
+	"keys":                      {"store"},               // keeps the fingerprints of the system secrets there
+	"grants":                    {"store", "keys"},       // records, and the keys of token MACs
+	"clients":                   {"store", "keys"},       // records, and the spelling and hashing of secrets
+	"resources":                 {"store", "keys"},       // the same
+	"users":                     {"store"},               // records and counters
+	"scopes":                    {},                      // other projects import it
+	"scopes/ginscopes":          {"scopes"},              //
 	"server":                    {"store", "keys", "grants", "clients", "resources", "users", "scopes", "scopes/ginscopes"},
 }
 

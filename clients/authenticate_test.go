@@ -11,6 +11,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 func present(t *testing.T, r *clients.Registry, id, secret, method string) error {
@@ -100,7 +101,7 @@ func (c *counting) Get(ctx context.Context, key string) (store.Record, error) {
 // Whether a client exists is not told by the time either: a wrong secret costs the store as much
 // as an unknown client does, while a good one costs it nothing.
 func TestUnknownClientCostsAsMuchAsWrongSecret(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	c := &counting{Store: s}
 	r := running(t, c)
 	known, secret := create(t, r, confidential())
@@ -127,16 +128,16 @@ func TestSecretRotation(t *testing.T) {
 	n := confidential()
 	n.SecretLifetime = 24 * time.Hour
 	c, old := create(t, r, n)
-	clock.forward(12 * time.Hour)
+	clock.Advance(12 * time.Hour)
 	fresh, credential, err := r.AddSecret(t.Context(), c.ID, 0)
 	if err != nil || fresh == old || credential.ID == "" || !credential.Expires.IsZero() {
 		t.Fatalf("got %+v and %v", credential, err)
 	}
 	wantErr(t, "old", present(t, r, c.ID, old, clients.SecretBasic), nil)
 	wantErr(t, "new", present(t, r, c.ID, fresh, clients.SecretBasic), nil)
-	clock.forward(12*time.Hour - time.Second)
+	clock.Advance(12*time.Hour - time.Second)
 	wantErr(t, "old, a second before its end", present(t, r, c.ID, old, clients.SecretBasic), nil)
-	clock.forward(time.Second)
+	clock.Advance(time.Second)
 	wantErr(t, "old, at its end", present(t, r, c.ID, old, clients.SecretBasic), clients.ErrUnauthenticated)
 	wantErr(t, "new", present(t, r, c.ID, fresh, clients.SecretBasic), nil)
 }
@@ -169,7 +170,7 @@ func TestSecretsAreFew(t *testing.T) {
 	}
 	_, _, err := r.AddSecret(t.Context(), c.ID, time.Hour)
 	wantInvalid(t, "a sixth", err, "secrets")
-	clock.forward(time.Hour) // those that have ended make room
+	clock.Advance(time.Hour) // those that have ended make room
 	if _, _, err := r.AddSecret(t.Context(), c.ID, time.Hour); err != nil {
 		t.Error(err)
 	}
@@ -206,7 +207,7 @@ func TestDisableAndEnable(t *testing.T) {
 
 // Infrastructure that fails must never look like a wrong secret (ory/hydra #1928).
 func TestStoreTroubleIsNotAWrongSecret(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	r := on(s)
 	c, secret := create(t, r, confidential())
 	s.Close()
@@ -253,7 +254,7 @@ func within(t *testing.T, otherwise string, holds func() bool) {
 // What is changed at one process holds at every other within a second, also for what that one remembers; and a new
 // secret is good everywhere at once.
 func TestChangesReachOtherProcesses(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	here, there := running(t, s), running(t, s)
 	c, secret := create(t, here, confidential())
 	wantErr(t, "there", present(t, there, c.ID, secret, clients.SecretBasic), nil)

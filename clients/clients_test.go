@@ -3,16 +3,14 @@ package clients_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/store/storetest/crashtest"
 )
 
@@ -20,40 +18,11 @@ const callback = "https://app.example.org/callback"
 
 var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// clock is a clock that a test sets.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-func openStore(t *testing.T) (store.Store, *clock) {
-	t.Helper()
-	c := &clock{now: noon}
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s, c
-}
-
 func on(s store.Store) *clients.Registry { return clients.New(s, store.NewChanges(s)) }
 
-func open(t *testing.T) (*clients.Registry, *clock) {
+func open(t *testing.T) (*clients.Registry, *bolttest.Clock) {
 	t.Helper()
-	s, c := openStore(t)
+	s, c := bolttest.Open(t, noon)
 	return on(s), c
 }
 
@@ -183,7 +152,7 @@ func TestIDsAndSecretsNeedNoEncoding(t *testing.T) {
 
 // A secret is shown once. Nothing that is kept contains it.
 func TestSecretIsNotKept(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	_, secret := create(t, on(s), confidential())
 	list, err := on(s).List(t.Context(), "", 10)
 	if err != nil || len(list) != 1 {
@@ -201,7 +170,7 @@ func TestSecretIsNotKept(t *testing.T) {
 // Numbers stand in grants. Should the counter be set back, by a restored backup or a failover, no client may get the
 // number of another.
 func TestNumbersAreNotReusedWhenTheCounterIsLost(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	r := on(s)
 	seen := make(map[uint32]bool)
 	for range 3 {
@@ -227,7 +196,7 @@ func TestCreateSurvivesACrashAnywhere(t *testing.T) {
 		return err
 	}
 	prepare := func(t *testing.T) store.Store {
-		s, _ := openStore(t)
+		s, _ := bolttest.Open(t, noon)
 		return s
 	}
 	crashtest.Every(t, prepare, act, func(t *testing.T, s store.Store, repeated error) {
@@ -257,7 +226,7 @@ func TestEndingsSurviveACrashAnywhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			prepare := func(t *testing.T) store.Store {
-				s, _ := openStore(t)
+				s, _ := bolttest.Open(t, noon)
 				n := confidential()
 				n.ID = "orders"
 				create(t, on(s), n)

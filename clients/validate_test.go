@@ -174,7 +174,7 @@ func TestUpdateValidatesEverything(t *testing.T) {
 func TestUpdateChanges(t *testing.T) {
 	r, clock := open(t)
 	c, secret := create(t, r, confidential())
-	clock.forward(time.Hour)
+	clock.Advance(time.Hour)
 	now, err := r.Update(t.Context(), c.ID, func(c *clients.Client) error {
 		c.Name, c.AuthMethod, c.Rotation = "Orders", clients.SecretPost, clients.RotateAlways
 		c.RedirectURIs = append(c.RedirectURIs, "https://new.example.org/")

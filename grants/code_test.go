@@ -65,7 +65,7 @@ func TestAReplayedCodeEndsTheGrant(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.clock.advance(later)
+			b.clock.Advance(later)
 			if _, err := b.redeem(code); !errors.Is(err, grants.ErrInvalid) {
 				t.Fatalf("replay: got %v, want ErrInvalid", err)
 			}
@@ -88,7 +88,7 @@ func TestAReplayThatFailsACheckDoesNotEndTheGrant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.clock.advance(10 * time.Second)
+	b.clock.Advance(10 * time.Second)
 	by := grants.Presenter{Client: app, Terms: public()}
 	for name, replay := range map[string]func() error{
 		"without verifier": func() error { _, err := b.grants.Redeem(b.ctx, code, redirectURI, "", by); return err },
@@ -182,7 +182,7 @@ func TestTheRedirectURIMustBeRepeated(t *testing.T) {
 func TestACodeExpires(t *testing.T) {
 	b := onBolt(t)
 	code := b.code(ada)
-	b.clock.advance(61 * time.Second)
+	b.clock.Advance(61 * time.Second)
 	if _, err := b.redeem(code); !errors.Is(err, grants.ErrInvalid) {
 		t.Fatalf("got %v, want ErrInvalid", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +15,7 @@ import (
 	"github.com/safeconduct/safeconduct/grants"
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/store/redis"
 	"github.com/safeconduct/safeconduct/store/storetest/redistest"
 )
@@ -39,25 +38,8 @@ type bench struct {
 	grants  *grants.Service
 	store   *watched
 	parties *parties
-	clock   *clock
+	clock   *bolttest.Clock
 	events  *events
-}
-
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // parties are users and clients that all stand, unless a test says otherwise.
@@ -207,11 +189,7 @@ func newRing(t testing.TB, more ...keys.Secret) *keys.Ring {
 // onBolt is a bench on the embedded store, with a clock that the test moves.
 func onBolt(t testing.TB) *bench {
 	t.Helper()
-	c := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data", "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, c := bolttest.Open(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	b := on(t, s, newRing(t))
 	b.clock = c
 	return b

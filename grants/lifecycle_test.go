@@ -20,7 +20,7 @@ func TestAMachinesGrant(t *testing.T) {
 	if err != nil || tokens.Refresh != "" || tokens.Grant.User != uuid.Nil || !b.good(tokens.Access) {
 		t.Fatalf("got %+v, %v", tokens, err)
 	}
-	b.clock.advance(access + 2*time.Second)
+	b.clock.Advance(access + 2*time.Second)
 	if b.good(tokens.Access) {
 		t.Error("an access token outlived its time")
 	}
@@ -143,7 +143,7 @@ func TestEndingAllKeepsTheNameOfAGrantOnTheWay(t *testing.T) {
 	if err := b.grants.EndUser(b.ctx, ada); err != nil || names() != 1 {
 		t.Errorf("a name on the way: %v, %d left, want 1", err, names())
 	}
-	b.clock.advance(2 * time.Minute)
+	b.clock.Advance(2 * time.Minute)
 	if err := b.grants.EndUser(b.ctx, ada); err != nil || names() != 0 {
 		t.Errorf("a name that a crash left: %v, %d left, want none", err, names())
 	}
@@ -214,7 +214,7 @@ func TestGrantsPerUserAndClientAreCapped(t *testing.T) {
 	var tokens []grants.Tokens
 	for range grants.CapPerClient + 3 {
 		tokens = append(tokens, b.issue(public(), ada))
-		b.clock.advance(time.Second)
+		b.clock.Advance(time.Second)
 	}
 	for i, token := range tokens {
 		if want := i >= 3; b.good(token.Access) != want {

@@ -30,7 +30,7 @@ func TestRefreshInsideTheWindowRepeatsTheAnswer(t *testing.T) {
 	b := onBolt(t)
 	first := b.issue(public(), ada)
 	second := b.mustRefresh(public(), first.Refresh)
-	b.clock.advance(29 * time.Second)
+	b.clock.Advance(29 * time.Second)
 	again := b.mustRefresh(public(), first.Refresh)
 	if again.Access != second.Access || again.Refresh != second.Refresh || again.Life != second.Life || !again.Expires.Equal(second.Expires) {
 		t.Errorf("got another answer inside the window:\n%+v\n%+v", again, second)
@@ -46,7 +46,7 @@ func TestRefreshOutsideTheWindowEndsTheGrant(t *testing.T) {
 	b := onBolt(t)
 	first := b.issue(public(), ada)
 	second := b.mustRefresh(public(), first.Refresh)
-	b.clock.advance(31 * time.Second)
+	b.clock.Advance(31 * time.Second)
 	b.mustRefuse(public(), first.Refresh)
 	b.mustRefuse(public(), second.Refresh)
 	if b.good(first.Access) || b.good(second.Access) {
@@ -65,7 +65,7 @@ func TestAnAuthenticatedClientsReuseDoesNotEndTheGrant(t *testing.T) {
 	terms.Rotate = true
 	first := b.issue(terms, ada)
 	second := b.mustRefresh(terms, first.Refresh)
-	b.clock.advance(time.Hour)
+	b.clock.Advance(time.Hour)
 	late := b.mustRefresh(terms, first.Refresh)
 	if late.Refresh != second.Refresh {
 		t.Error("a late repetition gave another refresh token")
@@ -74,7 +74,7 @@ func TestAnAuthenticatedClientsReuseDoesNotEndTheGrant(t *testing.T) {
 		t.Error("a late repetition gave a dead access token")
 	}
 	third := b.mustRefresh(terms, second.Refresh)
-	b.clock.advance(time.Hour)
+	b.clock.Advance(time.Hour)
 	b.mustRefuse(terms, first.Refresh)
 	b.mustRefresh(terms, third.Refresh)
 }
@@ -96,7 +96,7 @@ func TestWithoutRotationARefreshWritesOnlyToExtendTheIdleLife(t *testing.T) {
 	b := onBolt(t)
 	first := b.issue(confidential(), ada)
 	for range 10 {
-		b.clock.advance(time.Hour)
+		b.clock.Advance(time.Hour)
 		next := b.mustRefresh(confidential(), first.Refresh)
 		if next.Refresh != first.Refresh || !b.good(next.Access) {
 			t.Fatal("an unrotated refresh gave another refresh token or a dead access token")
@@ -106,7 +106,7 @@ func TestWithoutRotationARefreshWritesOnlyToExtendTheIdleLife(t *testing.T) {
 		t.Errorf("%d writes within the first hours, want none", n)
 	}
 	for range 6 { // used once a week, it lives on until its absolute end
-		b.clock.advance(7 * 24 * time.Hour)
+		b.clock.Advance(7 * 24 * time.Hour)
 		b.mustRefresh(confidential(), first.Refresh)
 	}
 }
@@ -172,7 +172,7 @@ func TestNarrowedTokensAreBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 				tokens = append(tokens, got.Access)
-				b.clock.advance(time.Second)
+				b.clock.Advance(time.Second)
 			}
 		}
 	}
@@ -196,7 +196,7 @@ func TestALifeDoesNotReachBeyondTheGrant(t *testing.T) {
 		if first.Life > 10*time.Minute {
 			t.Errorf("%s: life %v, the grant ends in 10 minutes", name, first.Life)
 		}
-		b.clock.advance(8 * time.Minute)
+		b.clock.Advance(8 * time.Minute)
 		if next := b.mustRefresh(terms, first.Refresh); next.Life > 2*time.Minute {
 			t.Errorf("%s: life %v, the grant ends in 2 minutes", name, next.Life)
 		}
@@ -221,21 +221,21 @@ func TestRefreshIsBoundToItsClient(t *testing.T) {
 func TestIdleAndAbsoluteLifetime(t *testing.T) {
 	b := onBolt(t)
 	unused := b.issue(public(), ada)
-	b.clock.advance(idle + time.Second)
+	b.clock.Advance(idle + time.Second)
 	b.mustRefuse(public(), unused.Refresh)
 
 	used := b.issue(public(), ada)
 	last := used
 	for range 12 {
-		b.clock.advance(7 * 24 * time.Hour)
+		b.clock.Advance(7 * 24 * time.Hour)
 		last = b.mustRefresh(public(), last.Refresh)
 	}
-	b.clock.advance(5*24*time.Hour + 23*time.Hour + 50*time.Minute)
+	b.clock.Advance(5*24*time.Hour + 23*time.Hour + 50*time.Minute)
 	last = b.mustRefresh(public(), last.Refresh)
 	if end := last.Grant.Created.Add(absolute); last.Expires.After(end.Add(time.Second)) {
 		t.Errorf("an access token lives until %v, beyond its grant's end %v", last.Expires, end)
 	}
-	b.clock.advance(11 * time.Minute)
+	b.clock.Advance(11 * time.Minute)
 	b.mustRefuse(public(), last.Refresh)
 }
 
@@ -246,7 +246,7 @@ func TestAWindowOfZeroForgivesNothing(t *testing.T) {
 	terms.Window = 0
 	first := b.issue(terms, ada)
 	b.mustRefresh(terms, first.Refresh)
-	b.clock.advance(time.Second)
+	b.clock.Advance(time.Second)
 	b.mustRefuse(terms, first.Refresh)
 	if !b.events.has(grants.EventRefreshReused, true) {
 		t.Error("reuse was not reported")

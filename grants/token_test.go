@@ -53,7 +53,7 @@ func TestGarbageCostsNoRead(t *testing.T) {
 func TestAnExpiredTokenCostsNoRead(t *testing.T) {
 	b := onBolt(t)
 	tokens := b.issue(public(), ada)
-	b.clock.advance(access + 2*time.Second)
+	b.clock.Advance(access + 2*time.Second)
 	before := b.store.reads.Load()
 	if b.good(tokens.Access) {
 		t.Error("an expired token is good")

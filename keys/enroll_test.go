@@ -2,7 +2,6 @@ package keys_test
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -10,40 +9,11 @@ import (
 
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/store/storetest/crashtest"
 )
 
 const keep = 100 * 24 * time.Hour
-
-// clock is a clock that a test sets.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-func openStore(t *testing.T) (store.Store, *clock) {
-	t.Helper()
-	c := &clock{now: noon}
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s, c
-}
 
 func enroll(t *testing.T, s store.Store, secrets ...keys.Secret) error {
 	t.Helper()
@@ -60,7 +30,7 @@ func enrolls(t *testing.T, s store.Store, secrets ...keys.Secret) {
 // A process without a secret that the store was used with could check nothing of what was issued under it, and would
 // answer every such token with "invalid".
 func TestEnrollRefusesWithoutASecretOfTheStore(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	secrets := secretsApart(t, 2)
 	enrolls(t, s, secrets[0])
 	enrolls(t, s, secrets[0]) // at each start
@@ -83,21 +53,21 @@ func TestEnrollRefusesWithoutASecretOfTheStore(t *testing.T) {
 
 // The way to a new secret: put it first and keep the old one, until nothing is left that the old one signed.
 func TestRetiredSecretLapses(t *testing.T) {
-	s, c := openStore(t)
+	s, c := bolttest.Open(t, noon)
 	secrets := secretsApart(t, 2)
 	old, next := secrets[0], secrets[1]
 	enrolls(t, s, old)
-	c.forward(10 * 24 * time.Hour)
+	c.Advance(10 * 24 * time.Hour)
 	enrolls(t, s, old)
 	enrolls(t, s, next, old)
 	for day := range 99 {
-		c.forward(24 * time.Hour)
+		c.Advance(24 * time.Hour)
 		enrolls(t, s, next, old)
 		if enroll(t, s, next) == nil {
 			t.Fatalf("the old secret could be left out after %d days", day+1)
 		}
 	}
-	c.forward(24 * time.Hour)
+	c.Advance(24 * time.Hour)
 	enrolls(t, s, next)
 	if enroll(t, s, old) == nil {
 		t.Error("the new secret could be left out")
@@ -106,13 +76,13 @@ func TestRetiredSecretLapses(t *testing.T) {
 
 // A shorter life of what is issued now does not shorten the life of what was issued before.
 func TestEnrollNeverShortensAnEarlierPromise(t *testing.T) {
-	s, c := openStore(t)
+	s, c := bolttest.Open(t, noon)
 	secrets := secretsApart(t, 2)
 	enrolls(t, s, secrets[0])
 	if err := ringOf(t, secrets[0]).Enroll(t.Context(), s, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	c.forward(2 * time.Hour)
+	c.Advance(2 * time.Hour)
 	if enroll(t, s, secrets[1]) == nil {
 		t.Error("the secret has lapsed too early")
 	}
@@ -121,7 +91,7 @@ func TestEnrollNeverShortensAnEarlierPromise(t *testing.T) {
 // Two processes with different secrets must not both go on, whichever way they meet.
 func TestRacingProcessesWithDifferentSecretsDoNotBothStart(t *testing.T) {
 	for range 20 {
-		s, _ := openStore(t)
+		s, _ := bolttest.Open(t, noon)
 		secrets := secretsApart(t, 2)
 		errs := make([]error, 2)
 		var wait sync.WaitGroup
@@ -146,7 +116,7 @@ func TestEnrollSurvivesACrashAnywhere(t *testing.T) {
 	secret := keys.NewSecret()
 	act := func(s store.Store) error { return ringOf(t, secret).Enroll(t.Context(), s, keep) }
 	prepare := func(t *testing.T) store.Store {
-		s, _ := openStore(t)
+		s, _ := bolttest.Open(t, noon)
 		return s
 	}
 	crashtest.Every(t, prepare, act, func(t *testing.T, s store.Store, repeated error) {
@@ -162,7 +132,7 @@ func TestEnrollSurvivesACrashAnywhere(t *testing.T) {
 
 // A store that cannot be read proves nothing.
 func TestEnrollFailsWhenTheStoreDoes(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	s.Close()
 	if err := enroll(t, s, keys.NewSecret()); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // A resource proves itself by its slug and one of its live secrets, and everything else is one and the same error.
@@ -36,7 +37,7 @@ func TestAuthentication(t *testing.T) {
 	}
 	wantErr(t, "old", authenticate("orders", secret), nil)
 	wantErr(t, "next", authenticate("orders", next), nil)
-	clock.forward(time.Hour)
+	clock.Advance(time.Hour)
 	wantErr(t, "next, at its end", authenticate("orders", next), resources.ErrUnauthenticated)
 	for range 2 {
 		wantErr(t, "revoke", r.RevokeSecret(t.Context(), "orders", orders.Secrets[0].ID), nil)
@@ -58,7 +59,7 @@ func TestAuthentication(t *testing.T) {
 
 // Infrastructure that fails must never look like a wrong secret (ory/hydra #1928).
 func TestStoreTroubleIsNotAWrongSecret(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	r := on(s)
 	_, secret := create(t, r, define("orders"))
 	s.Close()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // The audience of a token follows from its scopes: each scope leads to its one resource.
@@ -122,7 +123,7 @@ func within(t *testing.T, otherwise string, holds func() bool) {
 
 // A new scope, a changed one and a removed one hold at every process within a second, without a restart.
 func TestCatalogueFollowsOtherProcesses(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	here, there := running(t, s), running(t, s)
 	if len(catalogue(t, there).All()) != 0 {
 		t.Fatal("there is something in a new store")
@@ -157,7 +158,7 @@ func TestCatalogueFollowsOtherProcesses(t *testing.T) {
 
 // Every request asks for it: without a change the store is not.
 func TestCatalogueIsKeptInMemory(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	c := &counting{Store: s}
 	r := running(t, c)
 	create(t, r, define("orders", "orders:read"))
@@ -184,7 +185,7 @@ func TestCatalogueIsKeptInMemory(t *testing.T) {
 
 // While changes cannot be followed nothing remembered is trusted. Those who ask at once share the reading.
 func TestCatalogueWithoutChangesIsReadEachTime(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	c := &counting{Store: s}
 	r, other := on(c), on(s)
 	for _, slug := range []string{"orders", "stock"} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/store/storetest/crashtest"
 )
 
@@ -41,7 +42,7 @@ func TestUpdateRefusesWhatHasItsOwnCall(t *testing.T) {
 // Every start of every process calls it: it makes what is missing, brings the rest to its definition, and else writes
 // nothing.
 func TestEnsureIsIdempotent(t *testing.T) {
-	s, clock := openStore(t)
+	s, clock := bolttest.Open(t, noon)
 	d := define("safeconduct", "admin:users", "openid")
 	first, err := on(s).Ensure(t.Context(), d)
 	if err != nil || !first.BuiltIn || len(first.Secrets) != 0 {
@@ -51,7 +52,7 @@ func TestEnsureIsIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock.forward(time.Hour)
+	clock.Advance(time.Hour)
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
@@ -74,7 +75,7 @@ func TestEnsureIsIdempotent(t *testing.T) {
 }
 
 func TestEnsureByManyProcessesAtOnce(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
@@ -113,7 +114,7 @@ func TestCreateSurvivesACrashAnywhere(t *testing.T) {
 		return err
 	}
 	prepare := func(t *testing.T) store.Store {
-		s, _ := openStore(t)
+		s, _ := bolttest.Open(t, noon)
 		return s
 	}
 	crashtest.Every(t, prepare, act, func(t *testing.T, s store.Store, repeated error) {
@@ -136,7 +137,7 @@ func TestUpdateSurvivesACrashAnywhere(t *testing.T) {
 		return err
 	}
 	prepare := func(t *testing.T) store.Store {
-		s, _ := openStore(t)
+		s, _ := bolttest.Open(t, noon)
 		create(t, on(s), define("orders", "orders:read"))
 		return s
 	}

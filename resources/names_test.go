@@ -9,6 +9,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // One scope has one owner, one identifier one resource: else a token for one API would be good at another.
@@ -119,7 +120,7 @@ func TestRemovedScopesDoNotComeBack(t *testing.T) {
 
 // Should the counter be set back, by a restored backup or a failover, no number may come to mean something else.
 func TestNumbersAreNotReusedWhenTheCounterIsLost(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	r := on(s)
 	create(t, r, define("orders", "orders:read", "orders:write"))
 	if err := s.Delete(t.Context(), "resource:number"); err != nil {

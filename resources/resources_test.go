@@ -2,53 +2,22 @@ package resources_test
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// clock is a clock that a test sets.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-func openStore(t *testing.T) (store.Store, *clock) {
-	t.Helper()
-	c := &clock{now: noon}
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s, c
-}
-
 func on(s store.Store) *resources.Registry { return resources.New(s, store.NewChanges(s)) }
 
-func open(t *testing.T) (*resources.Registry, *clock) {
+func open(t *testing.T) (*resources.Registry, *bolttest.Clock) {
 	t.Helper()
-	s, c := openStore(t)
+	s, c := bolttest.Open(t, noon)
 	return on(s), c
 }
 

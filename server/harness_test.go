@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +18,7 @@ import (
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/server"
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/store/redis"
 	"github.com/safeconduct/safeconduct/store/storetest/redistest"
 	"github.com/safeconduct/safeconduct/users"
@@ -28,25 +27,8 @@ import (
 // cheapHash keeps tests of everything else from waiting for argon2id.
 var cheapHash = users.Params{MemoryKiB: 64, Passes: 1, Threads: 1}
 
-// clock is a clock that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+// noon is when tests with a clock of their own begin.
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
 // deployment is a running server with a way to administer it.
 type deployment struct {
@@ -55,7 +37,7 @@ type deployment struct {
 	url    string
 	local  http.Handler
 	log    *syncBuffer
-	clock  *clock
+	clock  *bolttest.Clock
 	store  store.Store
 }
 
@@ -88,11 +70,7 @@ func newRing(t testing.TB) *keys.Ring {
 // deployBolt runs a server on the embedded store with a clock of the test's own.
 func deployBolt(t testing.TB, change ...func(*server.Config)) *deployment {
 	t.Helper()
-	c := newClock()
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data", "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, c := bolttest.Open(t, noon)
 	d := deploy(t, s, newRing(t), change...)
 	d.clock = c
 	return d

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // interruptedStore lets a test act right before a call of the server's, once, and fail it.
@@ -77,11 +76,7 @@ func (s *interruptedStore) Members(ctx context.Context, index, after string, lim
 
 func deployInterrupted(t testing.TB) (*deployment, *interruptedStore) {
 	t.Helper()
-	c := newClock()
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data", "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, c := bolttest.Open(t, noon)
 	i := &interruptedStore{Store: s}
 	d := deploy(t, i, newRing(t))
 	d.clock = c

@@ -10,6 +10,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // burst sends one request to the token endpoint many times at once and counts the answers by their text. Answers that
@@ -181,7 +182,7 @@ func TestLoginRacingWithLogOutEverywhere(t *testing.T) {
 }
 
 // deployFile runs a server on a data file that outlives it.
-func deployFile(t testing.TB, path string, ring *keys.Ring, c *clock) *deployment {
+func deployFile(t testing.TB, path string, ring *keys.Ring, c *bolttest.Clock) *deployment {
 	t.Helper()
 	s, err := bolt.Open(path, bolt.Options{Clock: c.Now})
 	if err != nil {
@@ -196,7 +197,7 @@ func deployFile(t testing.TB, path string, ring *keys.Ring, c *clock) *deploymen
 // data file are all that stays.
 func TestReuseIsKnownAfterARestart(t *testing.T) {
 	t.Parallel()
-	ring, path, c := newRing(t), t.TempDir()+"/data/data.db", newClock()
+	ring, path, c := newRing(t), t.TempDir()+"/data/data.db", bolttest.NewClock(noon)
 	var app, api client
 	var first, access, current string
 	t.Run("before", func(t *testing.T) {

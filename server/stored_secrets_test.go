@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // OWASP ASVS 6.5.2 and 13.3.1: who reads the data file can use nothing of it: no token, code, secret or password stands
@@ -23,7 +24,7 @@ func TestTheDataFileHoldsNothingThatCanBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "data", "data.db")
-	d := deployFile(t, path, ring, newClock())
+	d := deployFile(t, path, ring, bolttest.NewClock(noon))
 	s := newScene(d)
 	rotated := d.mustRefresh(s.app, s.refresh)
 	used := d.code(s.web, s.user)

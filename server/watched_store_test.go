@@ -2,14 +2,13 @@ package server_test
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/safeconduct/safeconduct/server"
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // watchedStore counts what a server asks of its store: work that is equal takes equal time.
@@ -21,11 +20,7 @@ type watchedStore struct {
 
 func deployWatched(t testing.TB, change ...func(*server.Config)) (*deployment, *watchedStore) {
 	t.Helper()
-	c := newClock()
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data", "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, c := bolttest.Open(t, noon)
 	w := &watchedStore{Store: s}
 	d := deploy(t, w, newRing(t), change...)
 	d.clock = c

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -50,7 +51,7 @@ func (c *counting) Delete(ctx context.Context, key string) error {
 // Nobody learns which names exist, which are disabled and which have no password: the answer is
 // the same, and so is the work, counted in hashes and in calls of the store.
 func TestEveryFailureLooksTheSame(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	c := &counting{Store: s}
 	r := on(c, users.NewHasher(cheap, 1, 1), users.Limits{})
 	r.create(t, "alice")
@@ -102,7 +103,7 @@ func TestNoPasswordIsNoPassword(t *testing.T) {
 
 // A password that nobody can have is refused before anything is read, counted or hashed.
 func TestImpossiblePasswordCostsNothing(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	c := &counting{Store: s}
 	r := on(c, users.NewHasher(cheap, 1, 1), users.Limits{})
 	r.create(t, "alice")
@@ -138,7 +139,7 @@ func TestSecondFactorIsNotSkipped(t *testing.T) {
 
 // ASVS 5.0 App. C: when the cost is raised, each user's hash follows at the next login.
 func TestLoginRehashesWithNewParameters(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	old := on(s, users.NewHasher(cheap, 1, 1), users.Limits{})
 	u := old.create(t, "alice")
 	dearer := on(s, users.NewHasher(users.Params{MemoryKiB: 64, Passes: 2, Threads: 1}, 1, 1), users.Limits{})
@@ -180,7 +181,7 @@ func TestStoreTroubleIsNotAWrongPassword(t *testing.T) {
 
 // Who is turned away because of the crowd has not guessed.
 func TestCrowdedOutAttemptsAreNotCounted(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	free := on(s, users.NewHasher(cheap, 1, 1), users.Limits{})
 	free.create(t, "alice")
 	full := on(s, slow(t, -1), users.Limits{})
@@ -221,7 +222,7 @@ func (l *leaving) count() {
 
 // Nor has who went away before his turn.
 func TestAbandonedAttemptsAreNotCounted(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	free := on(s, users.NewHasher(cheap, 1, 1), users.Limits{})
 	free.create(t, "alice")
 	hashes := free.hasher.Computed()

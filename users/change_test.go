@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -110,7 +111,7 @@ func TestDisabledUserIsShutOut(t *testing.T) {
 func TestSetPassword(t *testing.T) {
 	r := open(t)
 	u := r.create(t, "alice")
-	r.clock.forward(time.Hour)
+	r.clock.Advance(time.Hour)
 	if err := r.SetPassword(t.Context(), u.ID, "a whole new password"); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestUpdateChangesAndValidates(t *testing.T) {
 	r := open(t)
 	u := r.create(t, "alice")
 	r.create(t, "bob")
-	r.clock.forward(time.Hour)
+	r.clock.Advance(time.Hour)
 	now, err := r.Update(t.Context(), u.ID, func(u *users.User) error {
 		u.Username, u.Name, u.Email, u.Admin = "ALICIA", "Alicia", "a@example.org", true
 		return nil
@@ -209,7 +210,7 @@ func TestUpdateRefusesWhatHasItsOwnCall(t *testing.T) {
 
 // A disabled user is disabled at every process within a second.
 func TestDisablingReachesOtherProcesses(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	here, there := running(t, s), running(t, s)
 	u, err := here.Create(t.Context(), users.NewUser{Username: "alice"})
 	if err != nil {

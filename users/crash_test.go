@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/store/storetest/crashtest"
 	"github.com/safeconduct/safeconduct/users"
 )
@@ -22,7 +23,7 @@ func TestEndingsSurviveACrashAnywhere(t *testing.T) {
 			hasher := users.NewHasher(cheap, 1, 1)
 			ended := false
 			prepare := func(t *testing.T) store.Store {
-				s, _ := openStore(t)
+				s, _ := bolttest.Open(t, noon)
 				u = on(s, hasher, users.Limits{}).createAdmin(t)
 				ended = false
 				return s
@@ -71,7 +72,7 @@ func TestCreateSurvivesACrashAnywhere(t *testing.T) {
 		return err
 	}
 	prepare := func(t *testing.T) store.Store {
-		s, _ := openStore(t)
+		s, _ := bolttest.Open(t, noon)
 		return s
 	}
 	crashtest.Every(t, prepare, act, func(t *testing.T, s store.Store, repeated error) {
@@ -97,7 +98,7 @@ func TestRenameSurvivesACrashAnywhere(t *testing.T) {
 	hasher := users.NewHasher(cheap, 1, 1)
 	var u *users.User
 	prepare := func(t *testing.T) store.Store {
-		s, _ := openStore(t)
+		s, _ := bolttest.Open(t, noon)
 		u = on(s, hasher, users.Limits{}).create(t, "alice")
 		return s
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -35,7 +36,7 @@ func (r *room) fail(t *testing.T, username string, n int) {
 		if l == nil {
 			continue
 		}
-		r.clock.forward(l.RetryAfter)
+		r.clock.Advance(l.RetryAfter)
 		if limited(t, r.try(t, username, wrong)) != nil {
 			t.Fatal("refused again after the wait")
 		}
@@ -59,14 +60,14 @@ func TestFailuresDelayTheNextAttempt(t *testing.T) {
 			if l == nil || l.RetryAfter != want || l.Blocked {
 				t.Fatalf("%s: got %+v, want a wait of %v", username, l, want)
 			}
-			r.clock.forward(want - time.Millisecond)
+			r.clock.Advance(want - time.Millisecond)
 			if l := limited(t, r.try(t, username, password)); l == nil || l.RetryAfter != time.Millisecond {
 				t.Fatalf("%s: a millisecond too early: got %+v", username, l)
 			}
 			if r.hasher.Computed() != before {
 				t.Error("an attempt that had to wait was looked at")
 			}
-			r.clock.forward(time.Millisecond)
+			r.clock.Advance(time.Millisecond)
 			if l := limited(t, r.try(t, username, wrong)); l != nil {
 				t.Fatalf("%s: after the wait: got %+v", username, l)
 			}
@@ -79,7 +80,7 @@ func TestSuccessForgivesFailures(t *testing.T) {
 	r := open(t)
 	r.create(t, "alice")
 	r.fail(t, "alice", 9)
-	r.clock.forward(time.Minute)
+	r.clock.Advance(time.Minute)
 	wantErr(t, "the right password", r.try(t, "alice", password), nil)
 	for i := range 5 {
 		if l := limited(t, r.try(t, "alice", wrong)); l != nil {
@@ -94,7 +95,7 @@ func TestHundredFailuresBlockUntilANewPassword(t *testing.T) {
 	u := r.create(t, "alice")
 	r.fail(t, "alice", 100)
 	for range 2 { // years later too
-		r.clock.forward(365 * 24 * time.Hour)
+		r.clock.Advance(365 * 24 * time.Hour)
 		l := limited(t, r.try(t, "alice", password))
 		if l == nil || !l.Blocked || l.RetryAfter != time.Minute {
 			t.Fatalf("got %+v, want it blocked", l)
@@ -108,11 +109,11 @@ func TestHundredFailuresBlockUntilANewPassword(t *testing.T) {
 
 // A name that nobody has is blocked alike, or the block would tell who exists.
 func TestUnknownNamesAreBlockedAlike(t *testing.T) {
-	s, c := openStore(t)
+	s, c := bolttest.Open(t, noon)
 	r := on(s, users.NewHasher(cheap, 1, 1), users.Limits{Block: 8})
 	r.clock = c
 	r.fail(t, "nobody", 8)
-	c.forward(20 * 24 * time.Hour)
+	c.Advance(20 * 24 * time.Hour)
 	l := limited(t, r.try(t, "nobody", password))
 	if l == nil || !l.Blocked || l.RetryAfter != time.Minute {
 		t.Errorf("got %+v, want it blocked", l)
@@ -124,7 +125,7 @@ func TestUnknownNamesAreBlockedAlike(t *testing.T) {
 func TestLimitHoldsForParallelGuesses(t *testing.T) {
 	for _, username := range []string{"alice", "nobody"} {
 		t.Run(username, func(t *testing.T) {
-			s, _ := openStore(t)
+			s, _ := bolttest.Open(t, noon)
 			hasher := users.NewHasher(cheap, 4, 10_000)
 			processes := []*room{on(s, hasher, users.Limits{}), on(s, hasher, users.Limits{})}
 			processes[0].create(t, "alice")
@@ -184,7 +185,7 @@ func TestCounterBelongsToTheAccount(t *testing.T) {
 func TestUnknownNamesAreForgotten(t *testing.T) {
 	r := open(t)
 	r.fail(t, "nobody", 7)
-	r.clock.forward(31 * 24 * time.Hour)
+	r.clock.Advance(31 * 24 * time.Hour)
 	for i := range 5 {
 		if l := limited(t, r.try(t, "nobody", wrong)); l != nil {
 			t.Errorf("attempt %d had to wait %v", i+1, l.RetryAfter)
@@ -193,7 +194,7 @@ func TestUnknownNamesAreForgotten(t *testing.T) {
 }
 
 func TestLimitsCanBeSet(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	r := on(s, users.NewHasher(cheap, 1, 1), users.Limits{Free: 2, Block: 3, PerNetwork: 4, Window: time.Hour})
 	r.create(t, "alice")
 	limited(t, r.try(t, "alice", wrong))
@@ -208,7 +209,7 @@ func TestLimitsCanBeSet(t *testing.T) {
 
 // What cannot be counted is not looked at.
 func TestUncountedAttemptsAreNotLookedAt(t *testing.T) {
-	s, _ := openStore(t)
+	s, _ := bolttest.Open(t, noon)
 	r := on(&uncountable{Store: s}, users.NewHasher(cheap, 1, 1), users.Limits{})
 	if err := r.try(t, "nobody", wrong); !errors.Is(err, store.ErrUnavailable) || r.hasher.Computed() != 0 {
 		t.Errorf("got %v after %d hashes", err, r.hasher.Computed())

@@ -54,7 +54,7 @@ func TestNetworksAreLimited(t *testing.T) {
 			}
 			// Others are not touched, nor is an account that was named while the network was shut out.
 			wantErr(t, "from elsewhere", r.try(t, "alice", password), nil)
-			r.clock.forward(15 * time.Minute)
+			r.clock.Advance(15 * time.Minute)
 			if n := r.attempts(t, 60, from); n != 30 {
 				t.Errorf("%d attempts were looked at after the window, want 30", n)
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,31 +13,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/safeconduct/safeconduct/store"
-	"github.com/safeconduct/safeconduct/store/bolt"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 	"github.com/safeconduct/safeconduct/users"
 )
 
 const password = "correct horse battery"
 
 var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
-
-// clock is a clock that a test sets.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // ender stands for what ends grants: it remembers whom it ended, and at which epoch it found him.
 type ender struct {
@@ -79,28 +60,17 @@ func (e *ender) ended(id uuid.UUID) []uint32 {
 type room struct {
 	*users.Registry
 	store  store.Store
-	clock  *clock
+	clock  *bolttest.Clock
 	hasher *users.Hasher
 	ender  *ender
 }
 
 func open(t *testing.T) *room {
 	t.Helper()
-	s, c := openStore(t)
+	s, c := bolttest.Open(t, noon)
 	r := on(s, users.NewHasher(cheap, 4, 10_000), users.Limits{})
 	r.clock = c
 	return r
-}
-
-func openStore(t *testing.T) (store.Store, *clock) {
-	t.Helper()
-	c := &clock{now: noon}
-	s, err := bolt.Open(filepath.Join(t.TempDir(), "data.db"), bolt.Options{Clock: c.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s, c
 }
 
 // on makes one more registry on a store, as another process has it.
