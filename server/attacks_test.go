@@ -74,3 +74,21 @@ func TestARefreshForNothingIsRefused(t *testing.T) {
 		t.Errorf("narrowed to one resource: %s", a.text)
 	}
 }
+
+// RFC 7519 §4.1.7: no two tokens share an id, also when a refresh that writes nothing gives one beside a narrowed one.
+func TestNoTwoTokensShareAnID(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t)
+	c, api := d.client("confidential"), d.api()
+	d.user("ada")
+	first := d.mustLogin(c, "ada", "scope", "orders:read orders:write")
+	seen := map[string]string{}
+	for _, issued := range []answer{first, d.refresh(c, first.str("refresh_token"), "scope", "orders:read"), d.refresh(c, first.str("refresh_token"))} {
+		token := issued.str("access_token")
+		id := d.introspect(api, token).str("jti")
+		if other, taken := seen[id]; taken && other != token {
+			t.Errorf("two tokens have the id %s", id)
+		}
+		seen[id] = token
+	}
+}
