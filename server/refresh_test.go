@@ -283,3 +283,35 @@ func TestReuseIsKnownToEveryServer(t *testing.T) {
 	two.wantInactive(api, access)
 	wantError(t, two.refresh(c, second), http.StatusBadRequest, "invalid_grant")
 }
+
+// A refresh whose scope and resource have nothing in common is refused, not answered with a token for nothing.
+func TestARefreshForNothingIsRefused(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t)
+	d.mustAdmin(http.MethodPost, "/resources", obj{"slug": "two", "identifier": "https://two.example", "name": "Two", "scopes": []obj{{"name": "two:read"}}})
+	c := d.client("confidential", obj{"scopes": []string{"orders:read", "two:read"}})
+	d.user("ada")
+	issued := d.mustLogin(c, "ada", "scope", "orders:read two:read")
+	wantError(t, d.refresh(c, issued.str("refresh_token"), "scope", "orders:read", "resource", "https://two.example"), http.StatusBadRequest, "invalid_target")
+	if a := d.refresh(c, issued.str("refresh_token"), "resource", "https://two.example"); a.str("scope") != "two:read" {
+		t.Errorf("narrowed to one resource: %s", a.text)
+	}
+}
+
+// RFC 7519 §4.1.7: no two tokens share an id, also when a refresh that writes nothing gives one beside a narrowed one.
+func TestNoTwoTokensShareAnID(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t)
+	c, api := d.client("confidential"), d.api()
+	d.user("ada")
+	first := d.mustLogin(c, "ada", "scope", "orders:read orders:write")
+	seen := map[string]string{}
+	for _, issued := range []answer{first, d.refresh(c, first.str("refresh_token"), "scope", "orders:read"), d.refresh(c, first.str("refresh_token"))} {
+		token := issued.str("access_token")
+		id := d.introspect(api, token).str("jti")
+		if other, taken := seen[id]; taken && other != token {
+			t.Errorf("two tokens have the id %s", id)
+		}
+		seen[id] = token
+	}
+}
