@@ -1,5 +1,12 @@
-// Package keys holds the system secrets and what is derived from them. The packages of rules ask it for a key by
-// purpose; it never hands out a system secret itself, and it writes none to a store, a log or an error.
+// Package keys holds the system secrets, what is derived from them, and the keys that sign.
+//
+// The packages of rules ask a Ring for a key by purpose. It never hands out a system secret itself, and writes none to a
+// store, a log or an error.
+//
+// A Signing signs JWTs (RFC 7519) for those who verify them far away, by the key set that it publishes (RFC 7517). Its
+// keys are made, published ahead of their use, replaced and dropped by themselves; any number of processes agree on
+// them through the store, which sees the private halves only encrypted under a system secret. It knows nothing of what
+// it signs.
 package keys
 
 import (
@@ -106,6 +113,16 @@ func (r *Ring) Subkeys(purpose string) map[ID][]byte {
 		keys[s.id()] = s.derive(purpose)
 	}
 	return keys
+}
+
+// subkey derives the key for purpose from the secret of a fingerprint, if the ring has it.
+func (r *Ring) subkey(fingerprint, purpose string) ([]byte, bool) {
+	for _, s := range r.secrets {
+		if s.Fingerprint() == fingerprint {
+			return s.derive(purpose), true
+		}
+	}
+	return nil, false
 }
 
 // Fingerprints names the secrets of the ring, the signing one first.

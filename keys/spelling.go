@@ -11,6 +11,7 @@ const (
 	AccessPrefix         = "sca_"
 	RefreshPrefix        = "scr_"
 	CodePrefix           = "scc_"
+	KeyPrefix            = "sck_"
 	ClientSecretPrefix   = "scs_"
 	ResourceSecretPrefix = "scx_"
 )
