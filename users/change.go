@@ -11,12 +11,17 @@ import (
 )
 
 // Update changes a user's username, name, email, admin and second factor; everything is validated again. Taking
-// administration away, and switching the second factor, end everything granted in the user's name. Other fields have
-// methods of their own and must not be changed here. An error of change ends the update and is returned.
+// administration away, and switching the second factor, end everything granted in the user's name. A new email is
+// not verified, unless change says so itself by setting EmailVerified to true along with it. Other fields have methods
+// of their own and must not be changed here. An error of change ends the update and is returned; change may run
+// several times, each time on a copy of its own.
 func (r *Registry) Update(ctx context.Context, id uuid.UUID, change func(*User) error) (*User, error) {
 	u, err := r.table.Update(ctx, id.String(), func(u *User) error {
 		before := *u
 		if err := change(u); err != nil {
+			return err
+		}
+		if err := verifiedAnew(&before, u, change); err != nil {
 			return err
 		}
 		if err := untouched(&before, u); err != nil {
@@ -41,6 +46,31 @@ func (r *Registry) Update(ctx context.Context, id uuid.UUID, change func(*User) 
 		err = r.end(ctx, &u)
 	}
 	return orNil(u, err)
+}
+
+// verifiedAnew takes the mark of the old email off a new one. Whether change left the mark or set it shows when it is
+// asked again, without the mark.
+func verifiedAnew(before, after *User, change func(*User) error) error {
+	if after.Email == before.Email || !before.EmailVerified || !after.EmailVerified {
+		return nil
+	}
+	unmarked := *before
+	unmarked.EmailVerified = false
+	if err := change(&unmarked); err != nil {
+		return err
+	}
+	after.EmailVerified = unmarked.EmailVerified
+	return nil
+}
+
+// Rename changes the name by which a user is shown. It is what people may change of themselves: it never makes
+// anybody somebody else.
+func (r *Registry) Rename(ctx context.Context, id uuid.UUID, name string) error {
+	_, err := r.Update(ctx, id, func(u *User) error {
+		u.Name = name
+		return nil
+	})
+	return err
 }
 
 // untouched refuses an update of what only the methods for it may change.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,6 +178,92 @@ func TestUpdateChangesAndValidates(t *testing.T) {
 	refusal := errors.New("no")
 	_, err = r.Update(t.Context(), u.ID, func(*users.User) error { return refusal })
 	wantErr(t, "a refusing change", err, refusal)
+}
+
+// A mark that somebody earned with one address must not pass on to another, or whoever may change his own address
+// becomes, to every client that goes by addresses, whomever he likes.
+func TestANewEmailIsNotVerified(t *testing.T) {
+	r := open(t)
+	edit := func(t *testing.T, id uuid.UUID, change func(*users.User)) *users.User {
+		t.Helper()
+		u, err := r.Update(t.Context(), id, func(u *users.User) error {
+			change(u)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for name, test := range map[string]struct {
+		change func(*users.User)
+		want   bool
+	}{
+		"new email":                       {func(u *users.User) { u.Email = "b@example.org" }, false},
+		"new email in other letters":      {func(u *users.User) { u.Email = "A@example.org" }, false},
+		"new email with its own mark":     {func(u *users.User) { u.Email, u.EmailVerified = "b@example.org", true }, true},
+		"new email and another name":      {func(u *users.User) { u.Email, u.Name = "b@example.org", "Bea" }, false},
+		"no email":                        {func(u *users.User) { u.Email = "" }, false},
+		"the same email again":            {func(u *users.User) { u.Email = "a@example.org" }, true},
+		"something else":                  {func(u *users.User) { u.Name = "Bea" }, true},
+		"the mark taken off":              {func(u *users.User) { u.EmailVerified = false }, false},
+		"the mark taken off and set":      {func(u *users.User) { u.EmailVerified = false; u.EmailVerified = true }, true},
+		"new email, and the mark denied":  {func(u *users.User) { u.Email, u.EmailVerified = "b@example.org", false }, false},
+		"administration and a new e-mail": {func(u *users.User) { u.Email, u.Admin = "b@example.org", true }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u, err := r.Create(t.Context(), users.NewUser{Username: uuid.NewString()[:8] + "x", Email: "a@example.org", EmailVerified: true})
+			if err != nil || !u.EmailVerified {
+				t.Fatalf("got %+v: %v", u, err)
+			}
+			edit(t, u.ID, test.change)
+			if now, err := r.Fresh(t.Context(), u.ID); err != nil || now.EmailVerified != test.want {
+				t.Errorf("got %+v, want verified %v: %v", now, test.want, err)
+			}
+		})
+	}
+	u := edit(t, r.create(t, "alice").ID, func(u *users.User) { u.Email = "a@example.org" })
+	if u.EmailVerified {
+		t.Error("a first address is verified by itself")
+	}
+	if u = edit(t, u.ID, func(u *users.User) { u.EmailVerified = true }); !u.EmailVerified {
+		t.Error("an address cannot be verified")
+	}
+	var invalid *users.InvalidError
+	_, err := r.Update(t.Context(), u.ID, func(u *users.User) error {
+		u.Email, u.EmailVerified = "", true
+		return nil
+	})
+	if !errors.As(err, &invalid) || invalid.Field != "email_verified" {
+		t.Errorf("a mark on no address: got %v", err)
+	}
+	if _, err = r.Create(t.Context(), users.NewUser{Username: "bea", EmailVerified: true}); !errors.As(err, &invalid) || invalid.Field != "email_verified" {
+		t.Errorf("a new user's mark on no address: got %v", err)
+	}
+}
+
+// What people may change of themselves is the name by which they are shown, and nothing by which they are known.
+func TestRenameChangesTheShownNameAlone(t *testing.T) {
+	r := open(t)
+	u, err := r.Create(t.Context(), users.NewUser{Username: "alice", Password: password, Name: "Alice", Email: "a@example.org", EmailVerified: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Alice B. Cooper", "", "Ａ"} {
+		wantErr(t, name, r.Rename(t.Context(), u.ID, name), nil)
+		want := *u
+		want.Name = name
+		if now, err := r.Fresh(t.Context(), u.ID); err != nil || *now != want {
+			t.Errorf("got %+v, want %+v: %v", now, want, err)
+		}
+	}
+	for _, bad := range []string{"a\x00", "a\u202eb", " a", "\xff", strings.Repeat("a", 201)} {
+		var invalid *users.InvalidError
+		if err := r.Rename(t.Context(), u.ID, bad); !errors.As(err, &invalid) || invalid.Field != "name" {
+			t.Errorf("%q: got %v", bad, err)
+		}
+	}
+	wantErr(t, "nobody", r.Rename(t.Context(), uuid.New(), "x"), store.ErrNotFound)
 }
 
 // What has a call of its own, with duties, must not be changed without them. A handler that copies a request into the

@@ -18,7 +18,8 @@ import (
 var ErrBusy = errors.New("users: too many logins at once")
 
 const (
-	passwordMin = 8    // characters
+	// PasswordMin is how many characters a password has at least.
+	PasswordMin = 8
 	passwordMax = 1024 // bytes: a hash must not be kept busy by a megabyte
 	saltSize    = 16
 	tagSize     = 32
@@ -135,6 +136,12 @@ func (h *Hasher) compute(ctx context.Context, password string, p phc) ([]byte, e
 	return argon2.IDKey([]byte(password), p.salt, p.params.Passes, p.params.MemoryKiB, p.params.Threads, uint32(len(p.tag))), nil
 }
 
+// CheckPassword returns an *InvalidError for a password that breaks the rules.
+func CheckPassword(password string) error {
+	_, err := prepare(password)
+	return err
+}
+
 // prepare checks a password against the rules and brings it into the one form that is hashed: the same characters
 // typed on different systems come in different bytes.
 func prepare(password string) (string, error) {
@@ -151,7 +158,7 @@ func prepare(password string) (string, error) {
 		return refuse("contains a NUL character", "leave it out")
 	}
 	password = norm.NFC.String(password)
-	if utf8.RuneCountInString(password) < passwordMin {
+	if utf8.RuneCountInString(password) < PasswordMin {
 		return refuse("is shorter than 8 characters", "choose a longer one")
 	}
 	return password, nil

@@ -108,6 +108,12 @@ func TestHasherRefusesBadPasswordsWithoutHashing(t *testing.T) {
 		if matches, _ := verify(t, h, valid, password); matches {
 			t.Errorf("%s matched", name)
 		}
+		if err := users.CheckPassword(password); !errors.As(err, &invalid) || invalid.Field != "password" {
+			t.Errorf("%s: checked, got %v", name, err)
+		}
+	}
+	if err := users.CheckPassword("correct horse"); err != nil {
+		t.Errorf("a good one: checked, got %v", err)
 	}
 	if n := h.Computed() - before; n != 0 {
 		t.Errorf("%d hashes were computed", n)

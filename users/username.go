@@ -99,6 +99,9 @@ func validate(u *User) error {
 	if u.Email != "" && !plausibleEmail(u.Email) {
 		return &InvalidError{Field: "email", Problem: "is not an e-mail address", Fix: "write it as name@example.org, or leave it empty"}
 	}
+	if u.Email == "" && u.EmailVerified {
+		return &InvalidError{Field: "email_verified", Problem: "is said of no e-mail address", Fix: "give the address, or leave it out"}
+	}
 	return nil
 }
 

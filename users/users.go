@@ -1,5 +1,5 @@
-// Package users keeps the people who log in: their records, their passwords, and the limits on guessing them. It is
-// called by the server, which brings requests, and by grants, which asks whether a user still stands. A change that
+// Package users keeps the people who log in: their records, their passwords, the limits on guessing them, and the
+// sessions of their browsers. It is called by the server, which brings requests, and by grants, which asks whether a user still stands. A change that
 // takes something from a user (password, disabling, deletion) ends what was granted in his name before it is done.
 // It never keeps a password, never logs one, and never tells why an authentication failed.
 package users
@@ -33,6 +33,8 @@ type User struct {
 	Username string    `json:"username"` // in its one compared form, see Canonical
 	Name     string    `json:"name,omitempty"`
 	Email    string    `json:"email,omitempty"`
+	// EmailVerified says that the person was seen to read the mail of this very address.
+	EmailVerified bool `json:"email_verified,omitempty"`
 	// Hash is the password's argon2id hash as a PHC string; empty means that no password opens the account. No
 	// interface shows it.
 	Hash     string `json:"hash,omitempty"`
@@ -88,6 +90,7 @@ func New(c Config) *Registry {
 // NewUser is what a user is made of. An empty Password makes a user whom no password lets in.
 type NewUser struct {
 	Username, Name, Email string
+	EmailVerified         bool
 	Password              string
 	Admin, SecondFactor   bool
 }
@@ -99,7 +102,7 @@ func (r *Registry) Create(ctx context.Context, n NewUser) (*User, error) {
 	u := User{
 		ID:       uuid.New(), // random and never reused, so that a subject never comes to mean somebody else
 		Username: n.Username,
-		Name:     n.Name, Email: n.Email,
+		Name:     n.Name, Email: n.Email, EmailVerified: n.EmailVerified,
 		Admin: n.Admin, SecondFactor: n.SecondFactor,
 		Epoch: firstEpoch, Created: now, Updated: now,
 	}
