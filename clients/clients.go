@@ -5,12 +5,9 @@ package clients
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/safeconduct/safeconduct/keys"
@@ -44,6 +41,9 @@ const (
 	ClientCredentials = "client_credentials"
 )
 
+// PKCEOptional is the value of Client.PKCE besides the empty one.
+const PKCEOptional = "optional"
+
 // Values of Client.Rotation besides the empty one.
 const (
 	RotateAlways = "always"
@@ -52,12 +52,10 @@ const (
 
 const (
 	defaultWindow = 30 * time.Second
-	firstEpoch    = 1
 	cacheLimit    = 20_000
 	listLimit     = 1000
 	// secretLimit is how many secrets of a client live at once: one in use, one coming, some to spare.
 	secretLimit = 5
-	numberTries = 1000
 )
 
 // InvalidError refuses a client before it is written.
@@ -66,15 +64,29 @@ type InvalidError = store.InvalidError
 // Client is a registered application.
 type Client struct {
 	// Number is the short name by which grants refer to the client. It is never used again.
-	Number       uint32            `json:"number"`
-	ID           string            `json:"client_id"`
-	Name         string            `json:"name"`
-	Type         Type              `json:"type"`
-	AuthMethod   string            `json:"auth_method"`
-	GrantTypes   []string          `json:"grant_types"`
-	Scopes       []string          `json:"scopes,omitempty"`
-	RedirectURIs []string          `json:"redirect_uris,omitempty"`
-	Secrets      []keys.Credential `json:"secrets,omitempty"`
+	Number     uint32   `json:"number"`
+	ID         string   `json:"client_id"`
+	Name       string   `json:"name"`
+	Type       Type     `json:"type"`
+	AuthMethod string   `json:"auth_method"`
+	GrantTypes []string `json:"grant_types"`
+	Scopes     []string `json:"scopes,omitempty"`
+	// RequiredScopes are those of the scopes that a user who agrees cannot leave out.
+	RequiredScopes []string `json:"required_scopes,omitempty"`
+	RedirectURIs   []string `json:"redirect_uris,omitempty"`
+	// ClientURI is the application's home page, for people.
+	ClientURI string `json:"client_uri,omitempty"`
+	// PostLogoutRedirectURIs is where a browser may be sent after it was logged out (OIDC RP-Initiated Logout §2).
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	// BackchannelLogoutURI is told that a session has ended (OIDC Back-Channel Logout §2.2), and
+	// BackchannelLogoutSession whether the client must be told which.
+	BackchannelLogoutURI     string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession bool   `json:"backchannel_logout_session_required,omitempty"`
+	// IDTokenAlg is the JWS algorithm of the client's ID tokens; see IDTokenAlgorithm.
+	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"`
+	// PKCE is empty when codes need a challenge, or PKCEOptional.
+	PKCE    string            `json:"pkce,omitempty"`
+	Secrets []keys.Credential `json:"secrets,omitempty"`
 	// FirstParty marks a client of the operator's own.
 	FirstParty bool `json:"first_party,omitempty"`
 	Disabled   bool `json:"disabled,omitempty"`
@@ -93,6 +105,9 @@ func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantT
 
 // AllowsScope reports whether the client may ask for a scope.
 func (c *Client) AllowsScope(name string) bool { return slices.Contains(c.Scopes, name) }
+
+// RequiresPKCE reports whether every code needs a challenge. RFC 9700 §2.1.1: those of public clients do.
+func (c *Client) RequiresPKCE() bool { return c.Type != Confidential || c.PKCE != PKCEOptional }
 
 // Confidential reports whether the client authenticates itself.
 func (c *Client) Confidential() bool { return c.Type != Public }
@@ -121,107 +136,6 @@ func New(s store.Store, changes *store.Changes) *Registry {
 }
 
 func numberName(n uint32) string { return "#" + strconv.FormatUint(uint64(n), 10) }
-
-// Registration is what a client is made of.
-type Registration struct {
-	// ID is the client_id; empty lets the registry choose one.
-	ID           string
-	Name         string
-	Type         Type
-	AuthMethod   string // empty for the type's default
-	GrantTypes   []string
-	Scopes       []string
-	RedirectURIs []string
-	FirstParty   bool
-	Rotation     string
-	// RefreshWindow in seconds; nil for the default.
-	RefreshWindow *int
-	// SecretLifetime is how long the first secret lives; zero means until it is revoked.
-	SecretLifetime time.Duration
-}
-
-// Create registers a client and returns its secret, which is not kept and empty for a public client. It returns an
-// *InvalidError for metadata that breaks a rule, and an error that is store.ErrExists if the ID is taken.
-func (r *Registry) Create(ctx context.Context, n Registration) (*Client, string, error) {
-	now := r.now()
-	c := Client{
-		ID: n.ID, Name: n.Name, Type: n.Type, AuthMethod: n.AuthMethod,
-		GrantTypes: slices.Clone(n.GrantTypes), Scopes: slices.Clone(n.Scopes), RedirectURIs: slices.Clone(n.RedirectURIs),
-		FirstParty: n.FirstParty, Rotation: n.Rotation, RefreshWindow: n.RefreshWindow,
-		Epoch: firstEpoch, Created: now, Updated: now,
-	}
-	if c.ID == "" {
-		c.ID = chooseID(n.Name)
-	}
-	if c.AuthMethod == "" {
-		c.AuthMethod = defaultMethod(c.Type)
-	}
-	secret := ""
-	if c.Type != Public {
-		expires, err := r.expiry(n.SecretLifetime)
-		if err != nil {
-			return nil, "", err
-		}
-		var credential keys.Credential
-		secret, credential = keys.NewCredential(keys.ClientSecretPrefix, now, expires)
-		c.Secrets = []keys.Credential{credential}
-	}
-	if err := Validate(&c); err != nil {
-		return nil, "", err
-	}
-	if err := r.add(ctx, &c); err != nil {
-		return nil, "", err
-	}
-	return &c, secret, nil
-}
-
-// add numbers a client and stores it. A number that is taken means that the counter was set back, by a restored backup
-// or a failover: the next ones are tried.
-func (r *Registry) add(ctx context.Context, c *Client) error {
-	for range numberTries {
-		var err error
-		if c.Number, err = r.table.NextNumber(ctx); err != nil {
-			return err
-		}
-		err = r.table.Add(ctx, c.ID, *c)
-		var taken *store.TakenError
-		if !errors.As(err, &taken) {
-			return err
-		}
-		if taken.Name != numberName(c.Number) {
-			return &store.TakenError{Name: c.ID, Means: fmt.Sprintf("the client_id %q is taken", c.ID)}
-		}
-	}
-	return fmt.Errorf("no free number for a client: %w", store.ErrUnavailable)
-}
-
-func defaultMethod(t Type) string {
-	if t == Public {
-		return None
-	}
-	return SecretBasic
-}
-
-// chooseID makes a client_id that tells a person which client it is and that nobody can foresee.
-func chooseID(name string) string {
-	var slug strings.Builder
-	for _, c := range strings.ToLower(name) {
-		switch {
-		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
-			slug.WriteRune(c)
-		case slug.Len() > 0 && !strings.HasSuffix(slug.String(), "-"):
-			slug.WriteByte('-')
-		}
-		if slug.Len() >= 32 {
-			break
-		}
-	}
-	base := strings.Trim(slug.String(), "-")
-	if base == "" {
-		base = "client"
-	}
-	return base + "-" + strings.ToLower(rand.Text()[:12])
-}
 
 // Get returns the client of a client_id as it was within the last second, or store.ErrNotFound. It is shared: do not
 // modify what it refers to.

@@ -42,7 +42,8 @@ func validID(id string) bool {
 // pass it.
 func Validate(c *Client) error {
 	for _, rule := range []func(*Client) error{
-		validateNames, validateType, validateGrantTypes, validateScopes, validateRedirectURIs, validateSecrets, validateRefresh,
+		validateNames, validateType, validateGrantTypes, validateScopes, validateRequiredScopes, validateRedirectURIs,
+		validatePKCE, validateSecrets, validateRefresh, validateForUsers, validateHomePage, validateLogout, validateIDTokens,
 	} {
 		if err := rule(c); err != nil {
 			return err
@@ -139,6 +140,19 @@ func validateScopes(c *Client) error {
 	return nil
 }
 
+func validateRequiredScopes(c *Client) error {
+	for i, scope := range c.RequiredScopes {
+		field := fmt.Sprintf("required_scopes[%d]", i)
+		switch {
+		case !slices.Contains(c.Scopes, scope):
+			return invalid(field, "is not among the scopes", "add it to the scopes too")
+		case slices.Contains(c.RequiredScopes[:i], scope):
+			return invalid(field, "is named twice", "name it once")
+		}
+	}
+	return nil
+}
+
 // scopeToken is the grammar of RFC 6749 §3.3.
 func scopeToken(s string) bool {
 	for i := range len(s) {
@@ -155,17 +169,34 @@ func validateRedirectURIs(c *Client) error {
 		return invalid("redirect_uris", "are of no use to a service", "leave them out")
 	case c.Allows(AuthorizationCode) && len(c.RedirectURIs) == 0:
 		return invalid("redirect_uris", "is empty", "name where codes are sent to")
-	case len(c.RedirectURIs) > redirectURIsMax:
-		return invalid("redirect_uris", "are more than 20", "name fewer")
 	}
-	for i, uri := range c.RedirectURIs {
-		field := fmt.Sprintf("redirect_uris[%d]", i)
+	return validateRedirects("redirect_uris", c.RedirectURIs)
+}
+
+// validateRedirects holds for every list of URIs to which browsers are sent.
+func validateRedirects(list string, uris []string) error {
+	if len(uris) > redirectURIsMax {
+		return invalid(list, "are more than 20", "name fewer")
+	}
+	for i, uri := range uris {
+		field := fmt.Sprintf("%s[%d]", list, i)
 		if problem, fix := redirectProblem(uri); problem != "" {
 			return invalid(field, problem, fix)
 		}
-		if slices.Contains(c.RedirectURIs[:i], uri) {
+		if slices.Contains(uris[:i], uri) {
 			return invalid(field, "is named twice", "name it once")
 		}
+	}
+	return nil
+}
+
+func validatePKCE(c *Client) error {
+	switch {
+	case c.PKCE != "" && c.PKCE != PKCEOptional:
+		return invalid("pkce", "is unknown", "use optional, or leave it out for required")
+	case c.PKCE == PKCEOptional && c.Type != Confidential:
+		// RFC 9700 §2.1.1
+		return invalid("pkce", "optional is for confidential clients", "leave it out")
 	}
 	return nil
 }
