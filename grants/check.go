@@ -3,10 +3,11 @@ package grants
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
-// Token is an access token that is good, with what it gives.
+// Token is an access token or API key that is good, with what it gives.
 type Token struct {
 	Grant
 	Serial  uint32
@@ -15,19 +16,18 @@ type Token struct {
 	Narrowed bool
 }
 
-// Check reads an access token. It returns ErrInvalid for whatever is not one, has expired, or has lost its grant;
-// garbage and expired tokens cost no look at the store.
+// Check reads an access token or an API key. It returns ErrInvalid for whatever is neither, has expired, or has lost its
+// grant; garbage and expired tokens cost no look at the store. The use of an API key is noted about once a minute.
 func (s *Service) Check(ctx context.Context, token string) (*Token, error) {
-	p, ok := s.mint.read(accessToken, token)
+	p, ok := s.bearer(token)
 	if !ok || p.expired(s.store.Now()) {
 		return nil, ErrInvalid
 	}
-	g, _, listed, err := s.read(ctx, p)
+	g, stored, listed, err := s.read(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	// A plain token is one of those that the record has counted. (A narrowed one was found in its list.)
-	if g.State != active || p.number > g.LastSerial {
+	if !g.gave(p) {
 		return nil, ErrInvalid
 	}
 	standing, err := s.stands(ctx, g, false)
@@ -37,6 +37,9 @@ func (s *Service) Check(ctx context.Context, token string) (*Token, error) {
 	if !standing {
 		return nil, ErrInvalid
 	}
+	if p.kind == apiKey {
+		s.noteUse(ctx, g, stored)
+	}
 	t := &Token{Grant: g.seen(), Serial: p.number, Expires: p.expires}
 	if listed != nil {
 		t.Narrowed, t.Scopes, t.Resources = true, listed.Scopes, listed.Resources
@@ -44,9 +47,26 @@ func (s *Service) Check(ctx context.Context, token string) (*Token, error) {
 	return t, nil
 }
 
+// bearer reads what a resource server may be shown: the prefix says which of the two it is.
+func (s *Service) bearer(token string) (presented, bool) {
+	if strings.HasPrefix(token, string(apiKey)) {
+		return s.mint.read(apiKey, token)
+	}
+	return s.mint.read(accessToken, token)
+}
+
+// gave reports whether the token is one that the grant gave out: its key, or an access token that the record has counted.
+// (A narrowed one was found in its list.)
+func (g grant) gave(p presented) bool {
+	if p.kind == apiKey {
+		return g.Key != nil && p.number == keyNumber
+	}
+	return g.Key == nil && g.State == active && p.number <= g.LastSerial
+}
+
 // Revoke ends the grant of an access or refresh token of the client (RFC 7009 §2.1, which lets any token of a grant end
-// all of it). It returns ErrInvalid for a token of another client, which stays good, and nil for what is no token or
-// not good any more: there is nothing left to revoke.
+// all of it), or its own API key. It returns ErrInvalid for a token of another client and for a user's own API key, which
+// stay good, and nil for what is no token or not good any more: there is nothing left to revoke.
 func (s *Service) Revoke(ctx context.Context, token string, client uint32) error {
 	g, err := s.revocable(ctx, token)
 	if err != nil || g == nil {
@@ -59,7 +79,7 @@ func (s *Service) Revoke(ctx context.Context, token string, client uint32) error
 	return s.end(ctx, g.user(), g.Client, g.id)
 }
 
-// RevokeAny is Revoke for the operator, who may revoke the tokens of every client.
+// RevokeAny is Revoke for the operator, who may revoke the tokens of every client and the API keys of every user.
 func (s *Service) RevokeAny(ctx context.Context, token string) error {
 	g, err := s.revocable(ctx, token)
 	if err != nil || g == nil {
@@ -73,7 +93,7 @@ func (s *Service) RevokeAny(ctx context.Context, token string) error {
 func (s *Service) revocable(ctx context.Context, token string) (*grant, error) {
 	p, ok := s.mint.read(refreshToken, token)
 	if !ok {
-		p, ok = s.mint.read(accessToken, token)
+		p, ok = s.bearer(token)
 	}
 	if !ok || p.expired(s.store.Now()) {
 		return nil, nil

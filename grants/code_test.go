@@ -91,17 +91,17 @@ func TestAReplayThatFailsACheckDoesNotEndTheGrant(t *testing.T) {
 	b.clock.Advance(10 * time.Second)
 	by := grants.Presenter{Client: app, Terms: public()}
 	for name, replay := range map[string]func() error{
-		"without verifier": func() error { _, err := b.grants.Redeem(b.ctx, code, redirectURI, "", by); return err },
+		"without verifier": func() error { _, err := b.grants.Redeem(b.ctx, code, redirectURI, "", by, grants.Ask{}); return err },
 		"with a wrong verifier": func() error {
-			_, err := b.grants.Redeem(b.ctx, code, redirectURI, strings.Repeat("w", 43), by)
+			_, err := b.grants.Redeem(b.ctx, code, redirectURI, strings.Repeat("w", 43), by, grants.Ask{})
 			return err
 		},
 		"with another redirect": func() error {
-			_, err := b.grants.Redeem(b.ctx, code, "https://evil.example", verifier, by)
+			_, err := b.grants.Redeem(b.ctx, code, "https://evil.example", verifier, by, grants.Ask{})
 			return err
 		},
 		"by another client": func() error {
-			_, err := b.grants.Redeem(b.ctx, code, redirectURI, verifier, grants.Presenter{Client: otherApp, Terms: public()})
+			_, err := b.grants.Redeem(b.ctx, code, redirectURI, verifier, grants.Presenter{Client: otherApp, Terms: public()}, grants.Ask{})
 			return err
 		},
 	} {
@@ -123,7 +123,7 @@ func TestAWrongVerifierSpendsTheCode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := onBolt(t)
 			code := b.code(ada)
-			if _, err := b.grants.Redeem(b.ctx, code, redirectURI, wrong, grants.Presenter{Client: app, Terms: public()}); !errors.Is(err, grants.ErrInvalid) {
+			if _, err := b.grants.Redeem(b.ctx, code, redirectURI, wrong, grants.Presenter{Client: app, Terms: public()}, grants.Ask{}); !errors.Is(err, grants.ErrInvalid) {
 				t.Fatalf("got %v, want ErrInvalid", err)
 			}
 			if _, err := b.redeem(code); !errors.Is(err, grants.ErrInvalid) {
@@ -136,7 +136,7 @@ func TestAWrongVerifierSpendsTheCode(t *testing.T) {
 // RFC 9700 §4.8.2: a verifier for a code that was asked for without a challenge is refused.
 func TestAVerifierWithoutAChallengeIsRefused(t *testing.T) {
 	b := onBolt(t)
-	code, err := b.grants.IssueCode(b.ctx, grants.Delegation{Client: app, User: ada, Scopes: []uint32{1}, Resources: []uint32{1}, Terms: public()},
+	code, _, err := b.grants.IssueCode(b.ctx, grants.Delegation{Client: app, User: ada, Scopes: []uint32{1}, Resources: []uint32{1}, Terms: public()},
 		grants.Code{RedirectURI: redirectURI, Life: time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestAVerifierWithoutAChallengeIsRefused(t *testing.T) {
 func TestAWrongClientDoesNotSpendTheCode(t *testing.T) {
 	b := onBolt(t)
 	code := b.code(ada)
-	if _, err := b.grants.Redeem(b.ctx, code, redirectURI, verifier, grants.Presenter{Client: otherApp, Terms: public()}); !errors.Is(err, grants.ErrInvalid) {
+	if _, err := b.grants.Redeem(b.ctx, code, redirectURI, verifier, grants.Presenter{Client: otherApp, Terms: public()}, grants.Ask{}); !errors.Is(err, grants.ErrInvalid) {
 		t.Fatalf("got %v, want ErrInvalid", err)
 	}
 	if _, err := b.redeem(code); err != nil {
@@ -163,17 +163,17 @@ func TestTheRedirectURIMustBeRepeated(t *testing.T) {
 	b := onBolt(t)
 	by := grants.Presenter{Client: app, Terms: public()}
 	for _, wrong := range []string{"", redirectURI + "/", "https://evil.example"} {
-		if _, err := b.grants.Redeem(b.ctx, b.code(ada), wrong, verifier, by); !errors.Is(err, grants.ErrInvalid) {
+		if _, err := b.grants.Redeem(b.ctx, b.code(ada), wrong, verifier, by, grants.Ask{}); !errors.Is(err, grants.ErrInvalid) {
 			t.Errorf("redirect %q: got %v, want ErrInvalid", wrong, err)
 		}
 	}
 	challenge := sha256.Sum256([]byte(verifier))
-	code, err := b.grants.IssueCode(b.ctx, grants.Delegation{Client: app, User: ada, Scopes: []uint32{1}, Resources: []uint32{1}, Terms: public()},
+	code, _, err := b.grants.IssueCode(b.ctx, grants.Delegation{Client: app, User: ada, Scopes: []uint32{1}, Resources: []uint32{1}, Terms: public()},
 		grants.Code{Challenge: challenge[:], Life: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.grants.Redeem(b.ctx, code, "", verifier, by); err != nil {
+	if _, err := b.grants.Redeem(b.ctx, code, "", verifier, by, grants.Ask{}); err != nil {
 		t.Errorf("without redirect URI: %v", err)
 	}
 }

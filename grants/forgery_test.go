@@ -3,8 +3,11 @@ package grants
 import (
 	"crypto/rand"
 	"math"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/safeconduct/safeconduct/keys"
 )
@@ -57,7 +60,7 @@ func TestEveryKindHasItsOwnKey(t *testing.T) {
 	if !ok {
 		t.Fatal("cannot read the token")
 	}
-	for _, k := range []kind{refreshToken, code} {
+	for _, k := range []kind{refreshToken, code, apiKey} {
 		if _, ok := m.read(k, keys.Spell(string(k), payload)); ok {
 			t.Errorf("the payload of an access token passed as %q", k)
 		}
@@ -103,10 +106,18 @@ func FuzzDecodeRefusesDamage(f *testing.F) {
 
 func modelTerms() Terms { return (&world{}).terms(true) }
 
-// A typical user's grant is at most 156 bytes with its write id: then Redis spends 288 on it in all.
+// A typical user's grant is at most 156 bytes with its write id: then Redis spends 288 on it in all. A session adds its
+// id and no more.
 func TestATypicalGrantFitsItsBudget(t *testing.T) {
 	now := time.Now()
 	terms := modelTerms()
+	const writeID = 8
+	machine := newGrant(Delegation{Client: 1200, ClientEpoch: 2, Scopes: []uint32{101, 102}, Resources: []uint32{12}, Terms: terms}, now)
+	machine.State, machine.Generation, machine.Idle = active, 1, firstIdle(0, terms)
+	machine.issueAccess(nil, terms, now)
+	if size := len(machine.encode()) + writeID; size > 80 {
+		t.Errorf("a machine's grant: %d bytes, budget 80", size)
+	}
 	g := newGrant(Delegation{
 		User: [16]byte{1}, UserEpoch: 3, Client: 1200, ClientEpoch: 2, Scopes: []uint32{101, 102, 103}, Resources: []uint32{12},
 		Refreshable: true, AuthTime: now, Method: MethodPassword, Terms: terms,
@@ -120,10 +131,16 @@ func TestATypicalGrantFitsItsBudget(t *testing.T) {
 		}
 		g = grant{g.id, d.next}
 	}
-	const writeID = 8
-	if size := len(g.encode()) + writeID; size > 156 {
-		t.Errorf("%d bytes, budget 156", size)
+	size := len(g.encode()) + writeID
+	if size > 156 {
+		t.Errorf("a user's grant: %d bytes, budget 156", size)
 	}
+	session := uuid.New()
+	g.Session = session[:]
+	if more := len(g.encode()) + writeID - size; more != len(session) {
+		t.Errorf("a session adds %d bytes, want %d", more, len(session))
+	}
+	t.Logf("a machine's grant %d, a user's %d bytes with the write id, %d of which are a session's", len(machine.encode())+writeID, len(g.encode())+writeID, len(session))
 }
 
 // Serials and generations are counted in 32 bits; a grant that has spent them is over, and never starts again at 0.
@@ -138,5 +155,44 @@ func TestCountersDoNotWrap(t *testing.T) {
 	g.LastSerial, g.Generation = 5, math.MaxUint32
 	if d := refresh(g, math.MaxUint32, nil, terms, now); d.verdict != verdictRefused {
 		t.Errorf("generations wrapped: %v", d.verdict)
+	}
+}
+
+// A record of a layout that this release does not know is an error that says so, and never a grant; neither is a
+// tombstone.
+func TestAnotherLayoutIsAnError(t *testing.T) {
+	g := newGrant(Delegation{Client: 1, Scopes: []uint32{1}, Terms: modelTerms()}, time.Now())
+	g.Version++
+	for name, value := range map[string][]byte{
+		"as many fields": g.encode(),
+		"fewer fields":   must(encoding.Marshal([]any{1, g.Salt, nil})),
+		"more fields":    must(encoding.Marshal(append([]any{3}, make([]any, 40)...))),
+	} {
+		if _, err := decode(value); err == nil || !strings.Contains(err.Error(), "is not known to this release") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, value := range map[string][]byte{"a tombstone": tombstone, "nothing": nil, "an empty list": {0x80}} {
+		if _, err := decode(value); err == nil {
+			t.Errorf("%s was read as a grant", name)
+		}
+	}
+}
+
+// A redemption that was acknowledged and then lost by the store is made good by the refresh token that it gave. The
+// note was handed back then, and is not kept; the code stays spent.
+func TestALostRedemptionKeepsNoNote(t *testing.T) {
+	now := time.Now()
+	g := newGrant(Delegation{Client: 1, Scopes: []uint32{1}, Refreshable: true, Terms: modelTerms()}, now)
+	g.State, g.Proof = approved, &proof{CodeEnd: 600, Note: []byte("note")}
+	d := refresh(g, 1, nil, modelTerms(), now)
+	if d.verdict != verdictRotate || d.next.Proof == nil || d.next.Proof.Note != nil || d.note != nil {
+		t.Errorf("got %+v", d)
+	}
+	if string(g.Proof.Note) != "note" {
+		t.Error("the record that was read was changed")
+	}
+	if again := redeem(grant{g.id, d.next}, redemption{terms: modelTerms()}, now.Add(3*time.Second)); again.verdict != verdictReused {
+		t.Errorf("the code again: %v", again.verdict)
 	}
 }

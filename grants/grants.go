@@ -3,8 +3,12 @@
 // authenticated reference to a grant, works once where the RFC says once, and dies with its grant. Nothing that is
 // stored can be presented, and nothing can be presented that this package did not make.
 //
+// A grant may hang on the session in which its user allowed it, and then ends with it; an API key is a grant too, whose
+// one token its user keeps. What a user lets a client have without being asked again is remembered here as well
+// (Consent), apart from the grants.
+//
 // The server calls it, with clients and users that have been authenticated. It knows nothing of HTTP, takes the time
-// from the store alone, and every function that gives out tokens ends in the same one (answer).
+// from the store alone, and every function that gives out access and refresh tokens ends in the same one (answer).
 package grants
 
 import (
@@ -27,6 +31,8 @@ var (
 	ErrScope = errors.New("grants: the request asks for more than was granted")
 	// ErrResource is the answer to a request for a resource that the grant does not cover (invalid_target).
 	ErrResource = errors.New("grants: the grant does not cover the resource")
+	// ErrTooMany is the answer to a user who has as many API keys as one may have.
+	ErrTooMany = errors.New("grants: the user has as many API keys as one may have")
 )
 
 // CapPerClient is how many grants of one user may be live for one client. One more ends the oldest.
@@ -49,12 +55,14 @@ type Standing struct {
 	Enabled bool
 }
 
-// Parties tells how users and clients stand. Who does not exist has the zero Standing and no error.
+// Parties tells how users, clients and sessions stand. Who does not exist has the zero Standing and no error.
 type Parties interface {
 	// User reads the standing of a user. An answer may be a second old unless fresh is asked for.
 	User(ctx context.Context, id uuid.UUID, fresh bool) (Standing, error)
 	// Client reads the standing of a client by its number. An answer may be a second old.
 	Client(ctx context.Context, number uint32) (Standing, error)
+	// Session reads whether a session of a user still lives, from the store and never from a cache.
+	Session(ctx context.Context, user, id uuid.UUID) (bool, error)
 }
 
 // EventKind names what happened to a grant that an operator should know of.
@@ -89,12 +97,13 @@ type Config struct {
 	Audit func(context.Context, Event)
 }
 
-// Service is the grants of one store. It keeps nothing but keys in memory.
+// Service is the grants of one store. It keeps nothing in memory but keys, and when to try again to note a use.
 type Service struct {
 	store   store.Store
 	mint    *mint
 	parties Parties
 	audit   func(context.Context, Event)
+	notes   pause
 	Ender
 }
 
@@ -112,35 +121,40 @@ type Tokens struct {
 	Life    time.Duration
 	// Refresh is the refresh token, empty when the grant has none.
 	Refresh string
-	Grant   Grant
+	// Granted are the scopes of the whole grant, of which the access token may have fewer.
+	Granted []uint32
+	// Note is that of the code (Code.Note), in the answer to its redemption and in no other.
+	Note  []byte
+	Grant Grant
 }
 
 // Grant is a grant as others may see it.
 type Grant struct {
 	ID                uuid.UUID
 	User              uuid.UUID // uuid.Nil for a machine's grant
-	Client            uint32
-	Scopes            []uint32 // of the token at hand; of the grant in lists
+	Client            uint32    // 0 for an API key of a user's own
+	Session           uuid.UUID // the session in which it was allowed, or uuid.Nil
+	Offline           bool      // it outlives its session
+	Scopes            []uint32  // of the token at hand; of the grant in lists
 	Resources         []uint32
 	Method            Method
 	AuthTime, Created time.Time
 	// Ends is when the grant ends unless it is refreshed.
 	Ends        time.Time
 	Refreshable bool
+	// Key says that the grant is an API key. Label is how its user named it.
+	Key   bool
+	Label string
+	// LastUsed is when a key was last used, to about a minute, or when the refresh token was last rotated. The zero time
+	// says that it never was, or that it is not known: refreshes that rotate nothing leave no trace.
+	LastUsed time.Time
 }
 
 func recordKey(id uuid.UUID) string { return "g" + string(id[:]) }
 
 // read gets the grant that a token refers to and checks the token's tag. ErrInvalid covers every way of not being good.
 func (s *Service) read(ctx context.Context, p presented) (grant, store.Record, *narrowed, error) {
-	stored, err := s.store.Get(ctx, recordKey(p.grant))
-	if errors.Is(err, store.ErrNotFound) {
-		return grant{}, store.Record{}, nil, ErrInvalid
-	}
-	if err != nil {
-		return grant{}, store.Record{}, nil, fmt.Errorf("read grant: %w", err)
-	}
-	r, err := decode(stored.Value)
+	r, stored, err := s.record(ctx, p.grant)
 	if err != nil {
 		return grant{}, store.Record{}, nil, err
 	}
@@ -158,6 +172,19 @@ func (s *Service) read(ctx context.Context, p presented) (grant, store.Record, *
 	return grant{p.grant, r}, stored, listed, nil
 }
 
+// record reads a grant by its id. ErrInvalid says that there is none.
+func (e Ender) record(ctx context.Context, id uuid.UUID) (*record, store.Record, error) {
+	stored, err := e.store.Get(ctx, recordKey(id))
+	if errors.Is(err, store.ErrNotFound) || err == nil && isTombstone(stored) {
+		return nil, store.Record{}, ErrInvalid
+	}
+	if err != nil {
+		return nil, store.Record{}, fmt.Errorf("read grant: %w", err)
+	}
+	r, err := decode(stored.Value)
+	return r, stored, err
+}
+
 func (r *record) narrowedBySerial(serial uint32) *narrowed {
 	for i := range r.Narrowed {
 		if r.Narrowed[i].Serial == serial {
@@ -167,14 +194,17 @@ func (r *record) narrowedBySerial(serial uint32) *narrowed {
 	return nil
 }
 
-// stands reports whether the grant's user and client are enabled and of the epochs in which it was made.
+// stands reports whether the grant's user and client are enabled and of the epochs in which it was made. A user's own
+// API key has no client that could stand or fall.
 func (s *Service) stands(ctx context.Context, g grant, fresh bool) (bool, error) {
-	client, err := s.parties.Client(ctx, g.Client)
-	if err != nil {
-		return false, fmt.Errorf("read the client's standing: %w", err)
-	}
-	if !client.Enabled || client.Epoch != g.ClientEpoch {
-		return false, nil
+	if !g.ownKey() {
+		client, err := s.parties.Client(ctx, g.Client)
+		if err != nil {
+			return false, fmt.Errorf("read the client's standing: %w", err)
+		}
+		if !client.Enabled || client.Epoch != g.ClientEpoch {
+			return false, nil
+		}
 	}
 	if len(g.User) == 0 {
 		return true, nil
@@ -186,10 +216,10 @@ func (s *Service) stands(ctx context.Context, g grant, fresh bool) (bool, error)
 	return user.Enabled && user.Epoch == g.UserEpoch, nil
 }
 
-// answer spells the tokens of a decision. It is the only function that gives out tokens.
+// answer spells the tokens of a decision. It is the only function that gives out access and refresh tokens.
 func (s *Service) answer(g grant, d decision) Tokens {
 	access := reference{kind: accessToken, grant: g.id, number: d.access.Serial, expires: g.accessEnd(d.access)}
-	out := Tokens{Expires: access.expires, Life: time.Duration(d.access.Life) * time.Second, Grant: g.seen()}
+	out := Tokens{Expires: access.expires, Life: time.Duration(d.access.Life) * time.Second, Granted: g.Scopes, Note: d.note, Grant: g.seen()}
 	var covered []byte
 	if d.narrowed != nil {
 		access.flags |= flagNarrowed
@@ -206,11 +236,22 @@ func (s *Service) answer(g grant, d decision) Tokens {
 
 func (g grant) seen() Grant {
 	created := g.created()
-	return Grant{
-		ID: g.id, User: g.user(), Client: g.Client, Scopes: g.Scopes, Resources: g.Resources, Method: g.Method,
+	out := Grant{
+		ID: g.id, User: g.user(), Client: g.Client, Session: g.session(), Offline: g.Offline,
+		Scopes: g.Scopes, Resources: g.Resources, Method: g.Method,
 		AuthTime: created.Add(-time.Duration(g.AuthTime) * time.Second), Created: created, Ends: g.expires(),
 		Refreshable: g.Refreshable,
 	}
+	if g.Generation > 1 {
+		out.LastUsed = g.at(g.Rotated)
+	}
+	if g.Key != nil {
+		out.Key, out.Label = true, g.Key.Label
+		if g.Key.Used > 0 {
+			out.LastUsed = g.at(g.Key.Used)
+		}
+	}
+	return out
 }
 
 func (s *Service) report(ctx context.Context, kind EventKind, g grant, ended bool) {

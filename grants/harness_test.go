@@ -47,6 +47,7 @@ type parties struct {
 	mu      sync.Mutex
 	users   map[uuid.UUID]grants.Standing
 	clients map[uint32]grants.Standing
+	ended   map[uuid.UUID]bool // sessions
 	// onFresh runs before a fresh look at a user: the moment between writing a grant and answering.
 	onFresh func()
 }
@@ -70,6 +71,18 @@ func (p *parties) Client(_ context.Context, number uint32) (grants.Standing, err
 		return s, nil
 	}
 	return grants.Standing{Enabled: true}, nil
+}
+
+func (p *parties) Session(_ context.Context, user, id uuid.UUID) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return user == ada && !p.ended[id], nil
+}
+
+func (p *parties) endSession(id uuid.UUID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended[id] = true
 }
 
 func (p *parties) setUser(id uuid.UUID, s grants.Standing) {
@@ -106,11 +119,21 @@ func (e *events) has(kind grants.EventKind, ended bool) bool {
 	return false
 }
 
-// watched counts the calls of a store and can crash before one of them.
+// watched counts the calls of a store, can crash before one of them, and can let an act fall in between two.
 type watched struct {
 	store.Store
 	reads, swaps, calls atomic.Int64
 	crashAt             atomic.Int64 // the call that fails, and all after it; 0 = none
+	onEnroll, onAdd     func()       // run once, before that call
+	swapError           error        // the answer to every Swap, if any
+}
+
+// once runs a hook and unsets it: what the hook does meets no hook.
+func once(hook *func()) {
+	if run := *hook; run != nil {
+		*hook = nil
+		run()
+	}
 }
 
 var errCrashed = errors.New("the process was killed here")
@@ -138,9 +161,20 @@ func (w *watched) Set(ctx context.Context, key string, value []byte, expires tim
 	return w.Store.Set(ctx, key, value, expires)
 }
 
+func (w *watched) Add(ctx context.Context, key string, value []byte, expires time.Time) error {
+	once(&w.onAdd)
+	if err := w.alive(); err != nil {
+		return err
+	}
+	return w.Store.Add(ctx, key, value, expires)
+}
+
 func (w *watched) Swap(ctx context.Context, key string, old store.Record, value []byte, expires time.Time) error {
 	if err := w.alive(); err != nil {
 		return err
+	}
+	if w.swapError != nil {
+		return w.swapError
 	}
 	err := w.Store.Swap(ctx, key, old, value, expires)
 	if err == nil {
@@ -157,6 +191,7 @@ func (w *watched) Delete(ctx context.Context, key string) error {
 }
 
 func (w *watched) Enroll(ctx context.Context, index, name string, expires time.Time) (int, error) {
+	once(&w.onEnroll)
 	if err := w.alive(); err != nil {
 		return 0, err
 	}
@@ -200,7 +235,7 @@ func on(t testing.TB, s store.Store, ring *keys.Ring) *bench {
 	t.Cleanup(func() { s.Close() })
 	b := &bench{
 		t: t, ctx: context.Background(), store: &watched{Store: s}, events: &events{},
-		parties: &parties{users: map[uuid.UUID]grants.Standing{}, clients: map[uint32]grants.Standing{}},
+		parties: &parties{users: map[uuid.UUID]grants.Standing{}, clients: map[uint32]grants.Standing{}, ended: map[uuid.UUID]bool{}},
 	}
 	b.grants = b.with(ring)
 	return b
@@ -283,7 +318,7 @@ const redirectURI = "https://app.example/callback"
 func (b *bench) code(user uuid.UUID) string {
 	b.t.Helper()
 	challenge := sha256.Sum256([]byte(verifier))
-	text, err := b.grants.IssueCode(b.ctx, grants.Delegation{
+	text, _, err := b.grants.IssueCode(b.ctx, grants.Delegation{
 		User: user, Client: app, Scopes: []uint32{1, 2}, Resources: []uint32{1}, Refreshable: true, Terms: public(),
 	}, grants.Code{Challenge: challenge[:], RedirectURI: redirectURI, Life: time.Minute})
 	if err != nil {
@@ -293,7 +328,7 @@ func (b *bench) code(user uuid.UUID) string {
 }
 
 func (b *bench) redeem(code string) (grants.Tokens, error) {
-	return b.grants.Redeem(b.ctx, code, redirectURI, verifier, grants.Presenter{Client: app, Terms: public()})
+	return b.grants.Redeem(b.ctx, code, redirectURI, verifier, grants.Presenter{Client: app, Terms: public()}, grants.Ask{})
 }
 
 // respell writes the payload of a token under another prefix, with the checksum that fits.

@@ -19,6 +19,15 @@ type Delegation struct {
 	UserEpoch   uint32
 	Client      uint32
 	ClientEpoch uint32
+	// Session is the session in which the user allows this, or uuid.Nil. A grant that is not Offline ends with it: the
+	// caller gives Terms an absolute life that ends no later than the session, and whoever ends the session before
+	// calls EndSession.
+	Session uuid.UUID
+	// Offline lets the grant outlive its session.
+	Offline bool
+	// Remembered says that the user was not asked, because an earlier answer was remembered (Consent.Remember). It is
+	// looked at again when the grant is written.
+	Remembered  bool
 	Scopes      []uint32
 	Resources   []uint32
 	Refreshable bool
@@ -26,6 +35,9 @@ type Delegation struct {
 	Method      Method
 	Terms       Terms
 }
+
+// NoteMax is the size of the largest note of a code.
+const NoteMax = 2048
 
 // Code is what the redemption of an authorization code will be checked against.
 type Code struct {
@@ -35,6 +47,9 @@ type Code struct {
 	RedirectURI string
 	// Life is how long the code may be redeemed.
 	Life time.Duration
+	// Note is handed back by the redemption (Tokens.Note) and forgotten then: what the authorization request said and
+	// the token's answer must repeat. At most NoteMax bytes.
+	Note []byte
 }
 
 // Issue makes a grant and gives out its first tokens.
@@ -47,27 +62,50 @@ func (s *Service) Issue(ctx context.Context, d Delegation) (Tokens, error) {
 	var out decision
 	out.generation = 1
 	out.access, out.narrowed = g.issueAccess(nil, d.Terms, now)
-	if err := s.enter(ctx, g, g.expires()); err != nil {
+	if err := s.enter(ctx, g, d, g.expires()); err != nil {
 		return Tokens{}, err
 	}
 	return s.answer(g, out), nil
 }
 
-// IssueCode makes a grant whose tokens wait for the redemption of the code that it returns: generation 0.
-func (s *Service) IssueCode(ctx context.Context, d Delegation, c Code) (string, error) {
+// IssueCode makes a grant whose tokens wait for the redemption of the code that it returns: generation 0. The id is for
+// RepeatCode and the log, and no secret.
+func (s *Service) IssueCode(ctx context.Context, d Delegation, c Code) (text string, id uuid.UUID, err error) {
+	if len(c.Note) > NoteMax {
+		return "", uuid.Nil, fmt.Errorf("the note of a code has %d bytes, at most %d are kept", len(c.Note), NoteMax)
+	}
 	g := newGrant(d, s.store.Now())
 	g.State = approved
-	g.Proof = &proof{Challenge: c.Challenge, CodeEnd: inTenths(c.Life)}
+	g.Proof = &proof{Challenge: c.Challenge, CodeEnd: inTenths(c.Life), Note: c.Note}
 	if c.RedirectURI != "" {
 		sum := sha256.Sum256([]byte(c.RedirectURI))
 		g.Proof.Redirect = sum[:]
 	}
 	// Until it is redeemed, the grant does not know how long its access token will live.
-	if err := s.enter(ctx, g, g.expires().Add(d.Terms.Access(g.Resources))); err != nil {
+	if err := s.enter(ctx, g, d, g.expires().Add(d.Terms.Access(g.Resources))); err != nil {
+		return "", uuid.Nil, err
+	}
+	return s.spellCode(g), g.id, nil
+}
+
+// RepeatCode spells the code of a pending grant again: a user who sends a page of consent twice gets to the client
+// with the same code. ErrInvalid says that the grant is none that waits for its code. An id proves nothing: the caller
+// knows that whoever asks is the one for whom the code was made.
+func (s *Service) RepeatCode(ctx context.Context, id uuid.UUID) (string, error) {
+	r, _, err := s.record(ctx, id)
+	if err != nil {
 		return "", err
 	}
+	g, now := grant{id, r}, s.store.Now()
+	if g.State != approved || g.Proof == nil || !now.Before(g.at(min(g.Proof.CodeEnd, g.End))) {
+		return "", ErrInvalid
+	}
+	return s.spellCode(g), nil
+}
+
+func (s *Service) spellCode(g grant) string {
 	r := reference{kind: code, grant: g.id, expires: wholeSecond(g.at(g.Proof.CodeEnd))}
-	return s.mint.write(r, g.Salt, nil), nil
+	return s.mint.write(r, g.Salt, nil)
 }
 
 func newGrant(d Delegation, now time.Time) grant {
@@ -80,6 +118,9 @@ func newGrant(d Delegation, now time.Time) grant {
 	rand.Read(g.Salt)
 	if d.User != uuid.Nil {
 		g.User = d.User[:]
+		if d.Session != uuid.Nil {
+			g.Session, g.Offline = d.Session[:], d.Offline
+		}
 	}
 	if !d.AuthTime.IsZero() {
 		g.AuthTime = uint32(min(max(now.Sub(d.AuthTime), 0)/time.Second, math.MaxUint32))
@@ -95,57 +136,4 @@ func newID(now time.Time) uuid.UUID {
 	copy(id[:6], ms[2:])
 	id[6] = id[6]&0x0f | 0x70
 	return id
-}
-
-// enter writes a new grant, which lives until ends if nobody refreshes it: index, record, and then another look at the epochs. An act that ends everything of the user
-// raises the epoch, lists the index and deletes; whichever way the two interleave, either it finds the grant or the
-// grant finds the new epoch. The index comes first, so a crash leaves at most a name without a grant.
-func (s *Service) enter(ctx context.Context, g grant, ends time.Time) error {
-	if len(g.User) == 0 {
-		// A machine's grant is in no index. The client's epoch, which every check compares, ends it.
-		if err := s.store.Set(ctx, recordKey(g.id), g.encode(), g.expires()); err != nil {
-			return fmt.Errorf("write grant: %w", err)
-		}
-		return nil
-	}
-	if g.Refreshable {
-		ends = g.at(g.End)
-	}
-	enrolled, err := s.store.Enroll(ctx, indexOf(g.user()), memberName(g.Client, g.id), ends)
-	if err != nil {
-		return fmt.Errorf("enter grant in the user's index: %w", err)
-	}
-	if enrolled > CapPerClient {
-		if err := s.endOldest(ctx, g.user(), g.Client); err != nil {
-			return err
-		}
-	}
-	if err := s.store.Set(ctx, recordKey(g.id), g.encode(), g.expires()); err != nil {
-		return fmt.Errorf("write grant: %w", err)
-	}
-	standing, err := s.stands(ctx, g, true)
-	if err == nil && standing {
-		return nil
-	}
-	if endErr := s.end(ctx, g.user(), g.Client, g.id); endErr != nil {
-		return endErr
-	}
-	if err != nil {
-		return err
-	}
-	return ErrInvalid
-}
-
-// endOldest keeps the user's live grants for one client below CapPerClient, so that there is room for one more.
-func (s *Service) endOldest(ctx context.Context, user uuid.UUID, client uint32) error {
-	live, err := s.liveFor(ctx, user, client)
-	if err != nil {
-		return err
-	}
-	for _, id := range live[:max(len(live)-CapPerClient+1, 0)] {
-		if err := s.end(ctx, user, client, id); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -56,15 +57,19 @@ type world struct {
 	path    *decisions
 	now     time.Time
 	records map[string]store.Record
-	undo    []func() // how to lose the latest writes again; deletes and redemptions wait for a replica and are not lost
-	yield   func()   // stops the running actor before a store call
+	names   map[string]bool // of the one index that there is
+	listed  []string        // the names that were in the index when it was last listed
+	undo    []func()        // how to lose the latest writes again; deletes and redemptions wait for a replica and are not lost
+	yield   func()          // stops the running actor before a store call
 	service *Service
 	grant   uuid.UUID
 
 	successors map[string]map[string]bool // by presented refresh token
 	narrow     map[string][]uint32        // narrowed access tokens and what they were given for
 	issued     []string                   // every access token
-	resend     bool                       // the next swap is sent twice
+	resend     bool                       // the next swap or addition is sent twice
+	userEpoch  uint32
+	loggedOut  bool // the user's session has ended
 	actors     []*actor
 	events     []Event
 }
@@ -83,23 +88,28 @@ const modelClient = 7
 
 func newWorld(t *testing.T, path *decisions, ring *keys.Ring) *world {
 	w := &world{
-		t: t, path: path, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), records: map[string]store.Record{},
+		t: t, path: path, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), records: map[string]store.Record{}, names: map[string]bool{},
 		yield: func() {}, successors: map[string]map[string]bool{}, narrow: map[string][]uint32{},
 	}
 	w.service = New(Config{
-		Store: modelStore{w}, Keys: ring, Parties: everybodyStands{},
+		Store: modelStore{w}, Keys: ring, Parties: everybodyStands{w},
 		Audit: func(_ context.Context, e Event) { w.events = append(w.events, e) },
 	})
 	return w
 }
 
-type everybodyStands struct{}
+type everybodyStands struct{ w *world }
 
-func (everybodyStands) User(context.Context, uuid.UUID, bool) (Standing, error) {
-	return Standing{Enabled: true}, nil
+func (s everybodyStands) User(context.Context, uuid.UUID, bool) (Standing, error) {
+	return Standing{Enabled: true, Epoch: s.w.userEpoch}, nil
 }
 func (everybodyStands) Client(context.Context, uint32) (Standing, error) {
 	return Standing{Enabled: true}, nil
+}
+
+func (s everybodyStands) Session(context.Context, uuid.UUID, uuid.UUID) (bool, error) {
+	s.w.yield()
+	return !s.w.loggedOut, nil
 }
 
 // run lets the actors go in the order that the path says until all are through.
@@ -440,7 +450,7 @@ func TestModelACodeIsRedeemedOnce(t *testing.T) {
 	explore(t, func(w *world) {
 		w.resend = w.chance()
 		terms := w.terms(true)
-		issued, err := w.service.IssueCode(context.Background(), Delegation{
+		issued, _, err := w.service.IssueCode(context.Background(), Delegation{
 			Client: modelClient, Scopes: []uint32{1}, Resources: []uint32{1}, Refreshable: true, Terms: terms,
 		}, Code{Challenge: challenge[:], Life: time.Minute})
 		if err != nil {
@@ -448,7 +458,7 @@ func TestModelACodeIsRedeemedOnce(t *testing.T) {
 		}
 		var winners []Tokens
 		redeem := func() {
-			if tokens, err := w.service.Redeem(context.Background(), issued, "", verifier, Presenter{modelClient, terms}); err == nil {
+			if tokens, err := w.service.Redeem(context.Background(), issued, "", verifier, Presenter{modelClient, terms}, Ask{}); err == nil {
 				winners = append(winners, tokens)
 			}
 		}
@@ -541,15 +551,50 @@ func (s modelStore) Delete(_ context.Context, key string) error {
 
 func (s modelStore) Now() time.Time { return s.w.now }
 
-// What follows is not reached by machine grants.
-func (modelStore) Add(context.Context, string, []byte, time.Time) error { return errUnused }
-func (modelStore) Enroll(context.Context, string, string, time.Time) (int, error) {
-	return 0, errUnused
+func (s modelStore) Add(_ context.Context, key string, value []byte, _ time.Time) error {
+	s.step()
+	next := newRecord(value)
+	if _, ok := s.w.records[key]; ok {
+		return store.ErrExists
+	}
+	s.write(key, next)
+	if s.w.resend {
+		// As in Swap; and what was deleted meanwhile is written again.
+		s.w.resend = false
+		s.step()
+		if now, ok := s.w.records[key]; ok && now.ID != next.ID {
+			return store.ErrExists
+		}
+		s.write(key, next)
+	}
+	return nil
 }
-func (modelStore) Withdraw(context.Context, string, string) error { return errUnused }
-func (modelStore) Members(context.Context, string, string, int) ([]store.Member, error) {
-	return nil, errUnused
+
+func (s modelStore) Enroll(_ context.Context, _, name string, _ time.Time) (int, error) {
+	s.step()
+	s.w.names[name] = true
+	return len(s.w.names), nil
 }
+
+func (s modelStore) Withdraw(_ context.Context, _, name string) error {
+	s.step()
+	delete(s.w.names, name)
+	return nil
+}
+
+func (s modelStore) Members(_ context.Context, _, after string, _ int) ([]store.Member, error) {
+	s.step()
+	s.w.listed = slices.Sorted(maps.Keys(s.w.names))
+	var members []store.Member
+	for _, name := range s.w.listed {
+		if name > after {
+			members = append(members, store.Member{Name: name})
+		}
+	}
+	return members, nil
+}
+
+// What follows is not used by grants.
 func (modelStore) Append(context.Context, string, []byte, time.Time) (uint64, error) {
 	return 0, errUnused
 }

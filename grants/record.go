@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// recordVersion is the layout written by this release. A release reads its own and its predecessor's.
-const recordVersion = 1
+// recordVersion is the layout of a record. No earlier one was ever released.
+const recordVersion = 2
 
 const (
 	saltSize = 16
@@ -50,7 +50,8 @@ type record struct {
 	Refreshable  bool
 	Scopes       []uint32
 	Resources    []uint32
-	Session      []byte
+	Session      []byte // 16 bytes, or none for a grant that was allowed in no session
+	Offline      bool   // the grant outlives its session
 	AuthTime     uint32 // seconds before the grant was created
 	Method       Method
 	Confirmation []byte // SHA-256 thumbprint of the key that the tokens are bound to (RFC 7638), or none
@@ -63,6 +64,7 @@ type record struct {
 	Plain        *answer // the latest access token for everything that is granted
 	Narrowed     []narrowed
 	Proof        *proof
+	Key          *keyPart
 }
 
 // answer is what must be known of an access token to give the same answer again.
@@ -110,6 +112,14 @@ type proof struct {
 	Redirect  []byte   // SHA-256 of the redirect URI that the token request must repeat, or none
 	CodeEnd   tenths
 	Redeemed  tenths
+	Note      []byte // for who redeems the code; none afterwards
+}
+
+// keyPart is what only an API key's record has.
+type keyPart struct {
+	_     struct{} `cbor:",toarray"`
+	Label string
+	Used  tenths // the last use, 0 for never
 }
 
 var (
@@ -132,15 +142,32 @@ func (r *record) encode() []byte {
 func decode(value []byte) (*record, error) {
 	var r record
 	if err := decoding.Unmarshal(value, &r); err != nil {
+		if version, ok := versionOf(value); ok && version != recordVersion {
+			return nil, unknownLayout(version)
+		}
 		return nil, fmt.Errorf("decode grant: %w", err)
 	}
 	if r.Version != recordVersion {
-		return nil, fmt.Errorf("decode grant: layout %d is not known to this release", r.Version)
+		return nil, unknownLayout(r.Version)
 	}
-	if len(r.Salt) != saltSize || (len(r.User) != 0 && len(r.User) != len(uuid.UUID{})) {
+	idOrNone := func(b []byte) bool { return len(b) == 0 || len(b) == len(uuid.UUID{}) }
+	if len(r.Salt) != saltSize || !idOrNone(r.User) || !idOrNone(r.Session) {
 		return nil, fmt.Errorf("decode grant: a field has the wrong size")
 	}
 	return &r, nil
+}
+
+// versionOf reads the layout of a record that has another number of fields.
+func versionOf(value []byte) (version uint8, ok bool) {
+	var fields []cbor.RawMessage
+	if decoding.Unmarshal(value, &fields) != nil || len(fields) == 0 {
+		return 0, false
+	}
+	return version, decoding.Unmarshal(fields[0], &version) == nil
+}
+
+func unknownLayout(version uint8) error {
+	return fmt.Errorf("decode grant: layout %d is not known to this release", version)
 }
 
 // clone copies what the rules change, so that the record that was read stays as it was.
@@ -157,6 +184,16 @@ func (r *record) user() uuid.UUID {
 	}
 	return uuid.UUID(r.User)
 }
+
+func (r *record) session() uuid.UUID {
+	if len(r.Session) == 0 {
+		return uuid.Nil
+	}
+	return uuid.UUID(r.Session)
+}
+
+// ownKey reports whether the grant is an API key that a user keeps himself: no client acts by it.
+func (r *record) ownKey() bool { return r.Key != nil && r.Client == 0 }
 
 // grant is a record under its name.
 type grant struct {
@@ -185,6 +222,9 @@ func (g grant) accessEnd(a answer) time.Time {
 	return wholeSecond(end)
 }
 
+// keyEnd is the end of an API key, on a whole second as its token spells it.
+func (g grant) keyEnd() time.Time { return wholeSecond(g.at(g.End)) }
+
 // wholeSecond rounds up: nothing ends before it was said to end.
 func wholeSecond(t time.Time) time.Time { return t.Add(time.Second - 1).Truncate(time.Second) }
 
@@ -207,6 +247,9 @@ func (g grant) expires() time.Time {
 	}
 	if g.Proof != nil {
 		extend(g.at(g.Proof.CodeEnd).Add(replayWatch))
+	}
+	if g.Key != nil {
+		extend(g.keyEnd())
 	}
 	return end
 }

@@ -18,6 +18,7 @@ const (
 type redemption struct {
 	redirectURI string
 	verifier    string
+	ask         *narrowing
 	terms       Terms
 }
 
@@ -29,7 +30,7 @@ func redeem(g grant, r redemption, now time.Time) decision {
 		return decision{verdict: verdictRefused}
 	case g.State == active:
 		return replayed(g, r, now)
-	case !now.Before(g.at(g.Proof.CodeEnd)):
+	case !now.Before(g.at(g.Proof.CodeEnd)) || !now.Before(g.at(g.End)):
 		return decision{verdict: verdictRefused}
 	case !g.Proof.redirectMatches(r.redirectURI):
 		return decision{verdict: verdictRefused}
@@ -44,10 +45,10 @@ func redeem(g grant, r redemption, now time.Time) decision {
 	next.Rotated = g.since(now)
 	next.Idle = firstIdle(next.Rotated, r.terms)
 	spent := *g.Proof
-	spent.Redeemed = next.Rotated
+	spent.Redeemed, spent.Note = next.Rotated, nil
 	next.Proof = &spent
-	d := decision{verdict: verdictRotate, next: next.record, generation: 1}
-	d.access, d.narrowed = next.issueAccess(nil, r.terms, now)
+	d := decision{verdict: verdictRotate, next: next.record, generation: 1, note: g.Proof.Note}
+	d.access, d.narrowed = next.issueAccess(r.ask, r.terms, now)
 	return d
 }
 

@@ -38,15 +38,20 @@ func (s *Service) Refresh(ctx context.Context, token string, by Presenter, ask A
 	})
 }
 
-// Redeem answers an authorization code (RFC 6749 §4.1.3).
-func (s *Service) Redeem(ctx context.Context, token, redirectURI, verifier string, by Presenter) (Tokens, error) {
+// Redeem answers an authorization code (RFC 6749 §4.1.3). The ask narrows the access token alone (RFC 8707 §2.2): the
+// refresh token covers all that was granted. An ask for more than that leaves the code as it was.
+func (s *Service) Redeem(ctx context.Context, token, redirectURI, verifier string, by Presenter, ask Ask) (Tokens, error) {
 	p, ok := s.mint.read(code, token)
 	if !ok || p.expired(s.store.Now().Add(-replayWatch)) {
 		return Tokens{}, ErrInvalid
 	}
 	return s.spend(ctx, p, by, EventCodeRefused, func(g grant) (decision, error) {
-		d := redeem(g, redemption{redirectURI, verifier, by.Terms}, s.store.Now())
+		narrowing, outside := g.narrow(ask)
+		d := redeem(g, redemption{redirectURI, verifier, narrowing, by.Terms}, s.store.Now())
 		switch {
+		case d.verdict == verdictRotate && outside != nil:
+			// Said only to who passes every other check: nobody else learns what the grant covers.
+			return decision{}, outside
 		case d.verdict == verdictReused || d.verdict == verdictOld:
 			s.report(ctx, EventCodeReplayed, g, d.ends)
 		case d.verdict == verdictRefused:

@@ -44,6 +44,8 @@ type decision struct {
 	narrowed *narrowed
 	// generation is what the answer's refresh token says.
 	generation uint32
+	// note is what the code's redemption hands back.
+	note []byte
 }
 
 // refresh is the refresh table: what a refresh token of generation p gets from grant g at now. It is a pure function.
@@ -93,6 +95,12 @@ func rotate(g grant, p uint32, ask *narrowing, terms Terms, now time.Time) decis
 	next.Idle = at + inTenths(terms.Idle)
 	if next.Proof != nil && now.After(g.at(next.Proof.CodeEnd).Add(replayWatch)) {
 		next.Proof = nil // nobody can replay the code any more
+	}
+	if next.Proof != nil && next.Proof.Note != nil {
+		// A redemption was acknowledged and then lost: the note was handed back with it.
+		handed := *next.Proof
+		handed.Note = nil
+		next.Proof = &handed
 	}
 	d := decision{verdict: verdictRotate, next: next.record, generation: next.Generation}
 	d.access, d.narrowed = next.issueAccess(ask, terms, now)

@@ -21,6 +21,7 @@ const (
 	accessToken  kind = keys.AccessPrefix
 	refreshToken kind = keys.RefreshPrefix
 	code         kind = keys.CodePrefix
+	apiKey       kind = keys.KeyPrefix
 )
 
 // A token is a reference to a grant, 51 bytes before spelling, so that base64 has no unused bits:
@@ -46,7 +47,7 @@ type reference struct {
 	kind    kind
 	key     keys.ID
 	grant   uuid.UUID
-	number  uint32 // the generation of a code or refresh token, the serial of an access token
+	number  uint32 // the generation of a code or refresh token, the serial of an access token, keyNumber
 	expires time.Time
 	flags   byte
 }
@@ -80,7 +81,7 @@ type mint struct {
 
 func newMint(ring *keys.Ring) *mint {
 	m := &mint{current: ring.Current(), keys: make(map[kind]map[keys.ID]*macKey)}
-	for _, k := range []kind{accessToken, refreshToken, code} {
+	for _, k := range []kind{accessToken, refreshToken, code, apiKey} {
 		m.keys[k] = make(map[keys.ID]*macKey)
 		for id, key := range ring.Subkeys("token/" + string(k)) {
 			m.keys[k][id] = newMACKey(key)

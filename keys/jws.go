@@ -28,35 +28,56 @@ type joseHeader struct {
 	Type      string `json:"typ,omitempty"`
 }
 
+// Signer signs with the keys as they were when it was made. It asks nobody for anything, so who has one knows before an
+// act that cannot be undone that its answer can be signed.
+type Signer struct {
+	signing *Signing
+	set     *keySet
+}
+
+// Signer returns a signer with the present keys. Use it at once: keys follow each other.
+func (s *Signing) Signer(ctx context.Context) (*Signer, error) {
+	set, err := s.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{s, set}, nil
+}
+
+// Sign is Signer.Sign with the present keys.
+func (s *Signing) Sign(ctx context.Context, algorithm, typ string, claims any) (string, error) {
+	signer, err := s.Signer(ctx)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return signer.Sign(algorithm, typ, claims)
+}
+
 // Sign returns claims as JSON, signed with the current key of an algorithm, in the compact form (RFC 7515 §7.1). The
 // type tells one kind of token from another (RFC 8725 §3.11); an empty one is left out. The same claims signed with the
 // same key give the same token.
-func (s *Signing) Sign(ctx context.Context, algorithm, typ string, claims any) (string, error) {
-	if !slices.Contains(s.algorithms, algorithm) {
+func (s *Signer) Sign(algorithm, typ string, claims any) (string, error) {
+	if !slices.Contains(s.signing.algorithms, algorithm) {
 		return "", fmt.Errorf("sign: the algorithm %q is not in use", algorithm)
 	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("sign: encode the claims: %w", err)
 	}
-	set, err := s.current(ctx)
-	if err != nil {
-		return "", fmt.Errorf("sign: %w", err)
-	}
-	i := s.signer(set.stages, algorithm, s.store.Now())
+	i := s.signing.signer(s.set.stages, algorithm, s.signing.store.Now())
 	if i < 0 {
 		return "", fmt.Errorf("sign: there is no key for %s", algorithm)
 	}
-	header, err := json.Marshal(joseHeader{algorithm, set.stages[i].ID, typ})
+	header, err := json.Marshal(joseHeader{algorithm, s.set.stages[i].ID, typ})
 	if err != nil {
 		return "", fmt.Errorf("sign: encode the header: %w", err)
 	}
 	token := base64.RawURLEncoding.AppendEncode(nil, header)
 	token = append(token, '.')
 	token = base64.RawURLEncoding.AppendEncode(token, payload)
-	signed, err := signature(set.private[i], token)
+	signed, err := signature(s.set.private[i], token)
 	if err != nil {
-		return "", fmt.Errorf("sign with key %s: %w", set.stages[i].ID, err)
+		return "", fmt.Errorf("sign with key %s: %w", s.set.stages[i].ID, err)
 	}
 	token = append(token, '.')
 	return string(base64.RawURLEncoding.AppendEncode(token, signed)), nil

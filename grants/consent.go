@@ -1,0 +1,100 @@
+package grants
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/safeconduct/safeconduct/store"
+)
+
+// consentLife is how long an answer is remembered.
+const consentLife = 365 * 24 * time.Hour
+
+// Consent is a user's answer to a client's question. It gives no right by itself: it spares the user the same question,
+// and the grant that is then made says that it was (Delegation.Remembered).
+type Consent struct {
+	Asked, Granted []uint32 // scopes
+	// Remember says that the user need not be asked again for what is granted here.
+	Remember            bool
+	Client, ClientEpoch uint32
+	// Given is when the user answered; the zero time is now. A year later the answer is forgotten.
+	Given time.Time
+}
+
+// consentRecord is a consent as it is stored: CBOR, one array.
+type consentRecord struct {
+	_              struct{} `cbor:",toarray"`
+	Version        uint8
+	Asked, Granted []uint32
+	Remember       bool
+	ClientEpoch    uint32
+	Given          int64 // Unix seconds
+}
+
+const consentVersion = 1
+
+func consentKey(user uuid.UUID, client uint32) string {
+	return "consent/" + string(binary.BigEndian.AppendUint32(user[:], client))
+}
+
+// Consent returns what a user last answered to a client of this epoch, or nil. It is read fresh.
+func (s *Service) Consent(ctx context.Context, user uuid.UUID, client, epoch uint32) (*Consent, error) {
+	c, err := s.consent(ctx, user, client)
+	if c == nil || c.ClientEpoch != epoch {
+		return nil, err // of another epoch: it was another client that the user trusted
+	}
+	return c, nil
+}
+
+func (s *Service) consent(ctx context.Context, user uuid.UUID, client uint32) (*Consent, error) {
+	stored, err := s.store.Get(ctx, consentKey(user, client))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read consent: %w", err)
+	}
+	var r consentRecord
+	if err := decoding.Unmarshal(stored.Value, &r); err != nil {
+		return nil, fmt.Errorf("decode consent: %w", err)
+	}
+	if r.Version != consentVersion {
+		return nil, fmt.Errorf("decode consent: layout %d is not known to this release", r.Version)
+	}
+	return &Consent{
+		Asked: r.Asked, Granted: r.Granted, Remember: r.Remember, Client: client, ClientEpoch: r.ClientEpoch,
+		Given: time.Unix(r.Given, 0),
+	}, nil
+}
+
+// SaveConsent keeps a user's answer in place of the one before.
+func (s *Service) SaveConsent(ctx context.Context, user uuid.UUID, c Consent) error {
+	if c.Given.IsZero() {
+		c.Given = s.store.Now()
+	}
+	if err := s.listConsent(ctx, user, c); err != nil {
+		return err
+	}
+	value := must(encoding.Marshal(consentRecord{
+		Version: consentVersion, Asked: sortedSet(c.Asked), Granted: sortedSet(c.Granted), Remember: c.Remember,
+		ClientEpoch: c.ClientEpoch, Given: c.Given.Unix(),
+	}))
+	if err := s.store.Set(ctx, consentKey(user, c.Client), value, c.Given.Add(consentLife)); err != nil {
+		return fmt.Errorf("write consent: %w", err)
+	}
+	return nil
+}
+
+// ForgetConsent makes a client ask again. It ends no grant; see EndClient for the order of the two. The name in the index
+// stays and lapses: a consent that is given at this moment has entered it already.
+func (s *Service) ForgetConsent(ctx context.Context, user uuid.UUID, client uint32) error {
+	if err := s.store.Delete(ctx, consentKey(user, client)); err != nil {
+		return fmt.Errorf("forget consent: %w", err)
+	}
+	return nil
+}
