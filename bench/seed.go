@@ -37,12 +37,15 @@ const cheapQueue = 1000
 type fixture struct {
 	resource             credential
 	machine, web         credential // clients: a service, and one that logs users in
+	site, siteRSA        credential // clients that people log in for; their ID tokens are signed by ES256 and RS256
 	app                  string     // a public client
 	names, slowNames     []string   // users with a cheap hash and with the real one
 	access               []string   // access tokens to ask for
 	refresh              []string   // one chain of the public client for each connection
 	revocable            []string   // access tokens of the machine, each good for one revocation
+	sessions             []string   // of people who have allowed the sites everything
 	logins, slowLogins   atomic.Int64
+	flows                atomic.Int64
 	revoked, revokedMax  atomic.Int64 // revokedMax is how far the current round may go
 	owners               []uuid.UUID
 	total                int // grants in the store that access tokens were made for
@@ -64,6 +67,8 @@ func (everybody) Client(context.Context, uint32) (grants.Standing, error) {
 	return grants.Standing{Epoch: 1, Enabled: true}, nil
 }
 
+func (everybody) Session(context.Context, uuid.UUID, uuid.UUID) (bool, error) { return true, nil }
+
 func newService(s store.Store, ring *keys.Ring) *grants.Service {
 	return grants.New(grants.Config{Store: s, Keys: ring, Parties: everybody{}, Audit: func(context.Context, grants.Event) {}})
 }
@@ -71,7 +76,11 @@ func newService(s store.Store, ring *keys.Ring) *grants.Service {
 // seed registers everything in an empty store and makes the first grants.
 func seed(ctx context.Context, s store.Store, ring *keys.Ring, o options) (*fixture, error) {
 	f := &fixture{}
-	if err := f.register(ctx, s, o); err != nil {
+	changes := store.NewChanges(s)
+	if err := f.register(ctx, s, changes, o); err != nil {
+		return nil, err
+	}
+	if err := f.registerPeople(ctx, s, ring, changes, o.people); err != nil {
 		return nil, err
 	}
 	service := newService(s, ring)
@@ -96,8 +105,7 @@ func seed(ctx context.Context, s store.Store, ring *keys.Ring, o options) (*fixt
 	return f, f.grow(ctx, s, ring, o.sizes[0])
 }
 
-func (f *fixture) register(ctx context.Context, s store.Store, o options) error {
-	changes := store.NewChanges(s)
+func (f *fixture) register(ctx context.Context, s store.Store, changes *store.Changes, o options) error {
 	resource, secret, err := resources.New(s, changes).Create(ctx, resources.Definition{
 		ID: "https://orders.example.com/api", Slug: "orders", Name: "Orders", AccessLifetime: 15 * time.Minute,
 		Scopes: []resources.Scope{{Name: "orders:read"}, {Name: "orders:write"}, {Name: "orders:cancel"}},

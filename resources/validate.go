@@ -24,6 +24,9 @@ const (
 // reservedScopes have a meaning of their own in OpenID Connect.
 var reservedScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
 
+// reservedNames are those of our own resources: no other may pass for one of them on a consent page.
+var reservedNames = []string{"Safeconduct", "Your identity"}
+
 // adminScopes are for the administration of Safeconduct itself.
 const adminScopes = "admin:"
 
@@ -50,6 +53,8 @@ func Validate(r *Resource) error {
 		return invalid("id", "is not an absolute URI without fragment (RFC 8707 §2)", "write it as https://api.example.org/orders")
 	case r.Name == "":
 		return invalid("name", "is empty", "give a name that users know")
+	case !r.BuiltIn && slices.ContainsFunc(reservedNames, func(own string) bool { return strings.EqualFold(own, strings.TrimSpace(r.Name)) }):
+		return invalid("name", "is that of one of Safeconduct's own resources", "choose another")
 	case r.AccessLifetime != 0 && (r.AccessLifetime < lifetimeMin || r.AccessLifetime > lifetimeMax):
 		return invalid("access_lifetime", "is not within 1 to 60 minutes", "leave it out for 15 minutes")
 	case r.AccessLifetime%time.Second != 0:

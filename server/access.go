@@ -19,37 +19,62 @@ const adminPrefix = "admin:"
 // grantAccess is what a token request asks for, in the numbers of the catalogue.
 type grantAccess struct{ scopes, resources []uint32 }
 
-// resolve turns the scope and resource parameters of a request for a new grant into numbers, and refuses what the
-// client may not have. The audience follows from the scopes; resource (RFC 8707) narrows it.
+// resolve turns what a request for a new grant asks for into numbers.
 func resolve(catalogue *resources.Catalogue, call *tokenCall) (grantAccess, error) {
-	wanted, err := parseScope(call.form)
+	names, _, err := asked(catalogue, call)
 	if err != nil {
 		return grantAccess{}, err
-	}
-	targets, err := targetsOf(catalogue, call.form["resource"])
-	if err != nil {
-		return grantAccess{}, err
-	}
-	names := wanted.Names()
-	if wanted.Len() == 0 {
-		names = defaultScopes(catalogue, call.client, targets)
 	}
 	var out grantAccess
 	for _, name := range names {
-		scope, resource, known := catalogue.Scope(name)
-		if !known || !call.client.AllowsScope(name) || !mayAdminister(name, call) {
-			// One answer for both: whether a scope exists is not told to those who may not have it.
-			return grantAccess{}, invalidScope(name)
-		}
-		if len(targets) > 0 && !slices.Contains(targets, resource.Number) {
-			return grantAccess{}, misfit(name)
-		}
+		scope, resource, _ := catalogue.Scope(name)
 		out.add(scope.Number, resource)
 	}
-	if len(out.scopes) == 0 {
-		return grantAccess{}, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "no scope was asked for, and the client has none by default; admin: scopes must be asked for by name"}
-	}
 	return out, nil
+}
+
+// asked reads the scope and resource parameters of a request for a new grant, and refuses what the client may not have.
+// The audience follows from the scopes; resource (RFC 8707) narrows it.
+func asked(catalogue *resources.Catalogue, call *tokenCall) (names []string, targets []uint32, err error) {
+	wanted, err := parseScope(call.form)
+	if err != nil {
+		return nil, nil, err
+	}
+	if targets, err = targetsOf(catalogue, call.form["resource"]); err != nil {
+		return nil, nil, err
+	}
+	names = wanted.Names()
+	if wanted.Len() == 0 {
+		names = defaultScopes(catalogue, call, targets)
+	}
+	for _, name := range names {
+		_, resource, known := catalogue.Scope(name)
+		if !known || !call.client.AllowsScope(name) || !mayAdminister(name, call) || isIdentity(resource) && call.machine() {
+			// One answer for all: whether a scope exists is not told to those who may not have it.
+			return nil, nil, invalidScope(name)
+		}
+		if !fits(resource, targets) {
+			return nil, nil, misfit(name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "no scope was asked for, and the client has none by default; admin: scopes must be asked for by name"}
+	}
+	return names, targets, nil
+}
+
+// machine reports whether the call acts for nobody.
+func (call *tokenCall) machine() bool {
+	return call.form.get("grant_type") == clients.ClientCredentials
+}
+
+// isIdentity reports whether a resource is ours for identity: the userinfo endpoint with its scopes.
+func isIdentity(r *resources.Resource) bool { return r.BuiltIn && r.Slug == identitySlug }
+
+// fits reports whether scopes of a resource may be asked for together with these targets. Those of OpenID Connect always
+// may: they are about who the person is, whatever API the token is for.
+func fits(r *resources.Resource, targets []uint32) bool {
+	return len(targets) == 0 || slices.Contains(targets, r.Number) || isIdentity(r)
 }
 
 // resolveAsk turns the parameters of a refresh into an ask. Whether it is within the grant is decided by grants; what the
@@ -106,12 +131,12 @@ func targetsOf(catalogue *resources.Catalogue, identifiers []string) ([]uint32, 
 }
 
 // defaultScopes are what a client gets that names no scope (RFC 6749 §3.3): all that it is registered for but
-// administration, which must be asked for by name.
-func defaultScopes(catalogue *resources.Catalogue, client *clients.Client, targets []uint32) []string {
+// administration and identity, which must be asked for by name.
+func defaultScopes(catalogue *resources.Catalogue, call *tokenCall, targets []uint32) []string {
 	var names []string
-	for _, name := range client.Scopes {
+	for _, name := range call.client.Scopes {
 		_, resource, known := catalogue.Scope(name)
-		if !known || strings.HasPrefix(name, adminPrefix) || (len(targets) > 0 && !slices.Contains(targets, resource.Number)) {
+		if !known || strings.HasPrefix(name, adminPrefix) || isIdentity(resource) || !fits(resource, targets) {
 			continue
 		}
 		names = append(names, name)
@@ -165,10 +190,20 @@ type access struct {
 	audiences []string
 }
 
+// holder is who may use scopes: a client that is registered for them.
+type holder interface{ AllowsScope(name string) bool }
+
+// ownKeys holds what people give to their own API keys: no registration bounds that but the person himself.
+var ownKeys holder = everyScope{}
+
+type everyScope struct{}
+
+func (everyScope) AllowsScope(string) bool { return true }
+
 // describe is the one place where the numbers in a token become names. A scope counts only while it exists, its client
 // may have it, and its resource is enabled and among the token's audiences; an audience only while one of its scopes is
 // left.
-func describe(catalogue *resources.Catalogue, client *clients.Client, g grants.Grant) access {
+func describe(catalogue *resources.Catalogue, client holder, g grants.Grant) access {
 	var out access
 	var names []string
 	for _, number := range g.Scopes {

@@ -10,50 +10,43 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/safeconduct/safeconduct/clients"
-	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/scopes"
 )
 
 // clientJSON is a client as it is shown. Secrets are shown by name only.
 type clientJSON struct {
-	ClientID      string       `json:"client_id"`
-	Name          string       `json:"name"`
-	Type          string       `json:"type"`
-	AuthMethod    string       `json:"auth_method"`
-	GrantTypes    []string     `json:"grant_types"`
-	Scopes        []string     `json:"scopes"`
-	RedirectURIs  []string     `json:"redirect_uris"`
-	FirstParty    bool         `json:"first_party"`
-	Disabled      bool         `json:"disabled"`
-	Rotation      string       `json:"rotation,omitempty"`
-	RefreshWindow *int         `json:"refresh_window,omitempty"`
-	Secrets       []secretJSON `json:"secrets"`
-	Created       time.Time    `json:"created"`
-	Updated       time.Time    `json:"updated"`
+	ClientID                 string       `json:"client_id"`
+	Name                     string       `json:"name"`
+	Type                     string       `json:"type"`
+	AuthMethod               string       `json:"auth_method"`
+	GrantTypes               []string     `json:"grant_types"`
+	Scopes                   []string     `json:"scopes"`
+	RedirectURIs             []string     `json:"redirect_uris"`
+	FirstParty               bool         `json:"first_party"`
+	Disabled                 bool         `json:"disabled"`
+	Rotation                 string       `json:"rotation,omitempty"`
+	RefreshWindow            *int         `json:"refresh_window,omitempty"`
+	RequiredScopes           []string     `json:"required_scopes"`
+	ClientURI                string       `json:"client_uri,omitempty"`
+	PostLogoutRedirectURIs   []string     `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI     string       `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession bool         `json:"backchannel_logout_session_required"`
+	IDTokenAlg               string       `json:"id_token_signed_response_alg,omitempty"`
+	PKCE                     string       `json:"pkce,omitempty"`
+	Secrets                  []secretJSON `json:"secrets"`
+	Created                  time.Time    `json:"created"`
+	Updated                  time.Time    `json:"updated"`
 	// ClientSecret is there once, in the answer to the registration.
 	ClientSecret string `json:"client_secret,omitempty"`
-}
-
-// secretJSON names a secret. Secret itself is there once, when it was made.
-type secretJSON struct {
-	ID      string    `json:"id"`
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero"`
-	Secret  string    `json:"secret,omitempty"`
-}
-
-func showSecrets(credentials []keys.Credential) []secretJSON {
-	out := make([]secretJSON, len(credentials))
-	for i, c := range credentials {
-		out[i] = secretJSON{ID: c.ID, Created: c.Created, Expires: c.Expires}
-	}
-	return out
 }
 
 func showClient(c *clients.Client) clientJSON {
 	return clientJSON{
 		ClientID: c.ID, Name: c.Name, Type: string(c.Type), AuthMethod: c.AuthMethod, GrantTypes: c.GrantTypes,
 		Scopes: notNil(c.Scopes), RedirectURIs: notNil(c.RedirectURIs), FirstParty: c.FirstParty, Disabled: c.Disabled,
+		RequiredScopes: notNil(c.RequiredScopes), ClientURI: c.ClientURI, PostLogoutRedirectURIs: notNil(c.PostLogoutRedirectURIs),
+		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSession: c.BackchannelLogoutSession,
+		IDTokenAlg: c.IDTokenAlg, PKCE: c.PKCE,
 		Rotation: c.Rotation, RefreshWindow: c.RefreshWindow, Secrets: showSecrets(c.Secrets), Created: c.Created, Updated: c.Updated,
 	}
 }
@@ -68,30 +61,44 @@ func notNil(list []string) []string {
 
 // clientInput is a registration.
 type clientInput struct {
-	ClientID       string   `json:"client_id"`
-	Name           string   `json:"name"`
-	Type           string   `json:"type"`
-	AuthMethod     string   `json:"auth_method"`
-	GrantTypes     []string `json:"grant_types"`
-	Scopes         []string `json:"scopes"`
-	RedirectURIs   []string `json:"redirect_uris"`
-	FirstParty     bool     `json:"first_party"`
-	Rotation       string   `json:"rotation"`
-	RefreshWindow  *int     `json:"refresh_window"`
-	SecretLifetime duration `json:"secret_lifetime"`
+	ClientID                 string   `json:"client_id"`
+	Name                     string   `json:"name"`
+	Type                     string   `json:"type"`
+	AuthMethod               string   `json:"auth_method"`
+	GrantTypes               []string `json:"grant_types"`
+	Scopes                   []string `json:"scopes"`
+	RedirectURIs             []string `json:"redirect_uris"`
+	FirstParty               bool     `json:"first_party"`
+	Rotation                 string   `json:"rotation"`
+	RefreshWindow            *int     `json:"refresh_window"`
+	RequiredScopes           []string `json:"required_scopes"`
+	ClientURI                string   `json:"client_uri"`
+	PostLogoutRedirectURIs   []string `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI     string   `json:"backchannel_logout_uri"`
+	BackchannelLogoutSession bool     `json:"backchannel_logout_session_required"`
+	IDTokenAlg               string   `json:"id_token_signed_response_alg"`
+	PKCE                     string   `json:"pkce"`
+	SecretLifetime           duration `json:"secret_lifetime"`
 }
 
 // clientChange is a change of a client; what is absent stays.
 type clientChange struct {
-	Name          *string   `json:"name"`
-	AuthMethod    *string   `json:"auth_method"`
-	GrantTypes    *[]string `json:"grant_types"`
-	Scopes        *[]string `json:"scopes"`
-	RedirectURIs  *[]string `json:"redirect_uris"`
-	FirstParty    *bool     `json:"first_party"`
-	Disabled      *bool     `json:"disabled"`
-	Rotation      *string   `json:"rotation"`
-	RefreshWindow *int      `json:"refresh_window"`
+	Name                     *string   `json:"name"`
+	AuthMethod               *string   `json:"auth_method"`
+	GrantTypes               *[]string `json:"grant_types"`
+	Scopes                   *[]string `json:"scopes"`
+	RedirectURIs             *[]string `json:"redirect_uris"`
+	FirstParty               *bool     `json:"first_party"`
+	Disabled                 *bool     `json:"disabled"`
+	Rotation                 *string   `json:"rotation"`
+	RefreshWindow            *int      `json:"refresh_window"`
+	RequiredScopes           *[]string `json:"required_scopes"`
+	ClientURI                *string   `json:"client_uri"`
+	PostLogoutRedirectURIs   *[]string `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI     *string   `json:"backchannel_logout_uri"`
+	BackchannelLogoutSession *bool     `json:"backchannel_logout_session_required"`
+	IDTokenAlg               *string   `json:"id_token_signed_response_alg"`
+	PKCE                     *string   `json:"pkce"`
 	// AddScopes and RemoveScopes change the list without knowing the rest of it.
 	AddScopes    []string `json:"add_scopes"`
 	RemoveScopes []string `json:"remove_scopes"`
@@ -105,6 +112,13 @@ func (ch clientChange) apply(c *clients.Client) error {
 	set(&c.RedirectURIs, ch.RedirectURIs)
 	set(&c.FirstParty, ch.FirstParty)
 	set(&c.Rotation, ch.Rotation)
+	set(&c.RequiredScopes, ch.RequiredScopes)
+	set(&c.ClientURI, ch.ClientURI)
+	set(&c.PostLogoutRedirectURIs, ch.PostLogoutRedirectURIs)
+	set(&c.BackchannelLogoutURI, ch.BackchannelLogoutURI)
+	set(&c.BackchannelLogoutSession, ch.BackchannelLogoutSession)
+	set(&c.IDTokenAlg, ch.IDTokenAlg)
+	set(&c.PKCE, ch.PKCE)
 	if ch.RefreshWindow != nil {
 		c.RefreshWindow = ch.RefreshWindow
 	}
@@ -114,6 +128,10 @@ func (ch clientChange) apply(c *clients.Client) error {
 		}
 	}
 	c.Scopes = slices.DeleteFunc(c.Scopes, func(name string) bool { return slices.Contains(ch.RemoveScopes, name) })
+	// Taking a scope away takes it off the required ones too. A list of those that is given is taken at its word.
+	if ch.RequiredScopes == nil {
+		c.RequiredScopes = slices.DeleteFunc(c.RequiredScopes, func(name string) bool { return !c.AllowsScope(name) })
+	}
 	return nil
 }
 
@@ -171,6 +189,9 @@ func (s *Server) createClient(c *gin.Context) {
 	client, secret, err := s.clients.Create(ctx, clients.Registration{
 		ID: in.ClientID, Name: in.Name, Type: clients.Type(in.Type), AuthMethod: in.AuthMethod, GrantTypes: in.GrantTypes,
 		Scopes: in.Scopes, RedirectURIs: in.RedirectURIs, FirstParty: in.FirstParty, Rotation: in.Rotation,
+		RequiredScopes: in.RequiredScopes, ClientURI: in.ClientURI, PostLogoutRedirectURIs: in.PostLogoutRedirectURIs,
+		BackchannelLogoutURI: in.BackchannelLogoutURI, BackchannelLogoutSession: in.BackchannelLogoutSession,
+		IDTokenAlg: in.IDTokenAlg, PKCE: in.PKCE,
 		RefreshWindow: in.RefreshWindow, SecretLifetime: time.Duration(in.SecretLifetime),
 	})
 	if err != nil {
@@ -245,43 +266,5 @@ func (s *Server) deleteClient(c *gin.Context) {
 		return
 	}
 	s.auditAdmin(c, "client.delete", id)
-	done(c)
-}
-
-// secretInput asks for a further secret.
-type secretInput struct {
-	Lifetime duration `json:"lifetime"`
-}
-
-func (s *Server) addClientSecret(c *gin.Context) {
-	var in secretInput
-	if err := readJSON(c.Request, &in); err != nil {
-		s.fail(c, err)
-		return
-	}
-	ctx, id := c.Request.Context(), c.Param("client")
-	client, err := s.clients.Get(ctx, id)
-	if err == nil {
-		err = mayHandOut(ctx, client.Scopes)
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	secret, credential, err := s.clients.AddSecret(ctx, id, time.Duration(in.Lifetime))
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	s.auditAdmin(c, "client.secret.add", c.Param("client"))
-	writeJSON(c, http.StatusCreated, secretJSON{credential.ID, credential.Created, credential.Expires, secret})
-}
-
-func (s *Server) revokeClientSecret(c *gin.Context) {
-	if err := s.clients.RevokeSecret(c.Request.Context(), c.Param("client"), c.Param("secret")); err != nil {
-		s.fail(c, err)
-		return
-	}
-	s.auditAdmin(c, "client.secret.revoke", c.Param("client"))
 	done(c)
 }

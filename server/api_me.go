@@ -15,9 +15,10 @@ import (
 	"github.com/safeconduct/safeconduct/users"
 )
 
-// grantJSON is a grant as its user sees it: which app may do what, since when.
+// grantJSON is a grant as its user sees it: which app may do what, since when. An API key of the user's own has a name.
 type grantJSON struct {
 	ID         string    `json:"id"`
+	Name       string    `json:"name,omitempty"`
 	ClientID   string    `json:"client_id"`
 	ClientName string    `json:"client_name"`
 	Scopes     []string  `json:"scopes"`
@@ -56,7 +57,7 @@ func (s *Server) endMyGrant(c *gin.Context) {
 
 func (s *Server) endAllMine(c *gin.Context) {
 	s.actOnMe(c, "user.logout_everywhere", func(user uuid.UUID) error {
-		return s.users.EndSessions(c.Request.Context(), user)
+		return s.endingSessions(c.Request.Context(), user, s.users.EndSessions)
 	})
 }
 
@@ -83,7 +84,7 @@ func (s *Server) changeMyPassword(c *gin.Context) {
 		if err != nil {
 			return err
 		}
-		return s.users.SetPassword(ctx, id, in.New)
+		return s.endingSessions(ctx, id, func(ctx context.Context, id uuid.UUID) error { return s.users.SetPassword(ctx, id, in.New) })
 	})
 }
 
@@ -136,16 +137,20 @@ func (s *Server) showGrant(ctx context.Context, g grants.Grant) (grantJSON, erro
 	if err != nil {
 		return grantJSON{}, err
 	}
-	client, err := s.clients.ByNumber(ctx, g.Client)
-	if errors.Is(err, store.ErrNotFound) {
-		client, err = &clients.Client{Name: "(deleted)"}, nil
+	client, by := &clients.Client{ID: ownKeyClient}, ownKeys
+	if !g.Key {
+		client, err = s.clients.ByNumber(ctx, g.Client)
+		if errors.Is(err, store.ErrNotFound) {
+			client, err = &clients.Client{Name: "(deleted)"}, nil
+		}
+		by = client
 	}
 	if err != nil {
 		return grantJSON{}, err
 	}
-	means := describe(catalogue, client, g)
+	means := describe(catalogue, by, g)
 	return grantJSON{
-		ID: g.ID.String(), ClientID: client.ID, ClientName: client.Name, Scopes: means.scopes.Names(),
+		ID: g.ID.String(), Name: g.Label, ClientID: client.ID, ClientName: client.Name, Scopes: means.scopes.Names(),
 		Audience: notNil(means.audiences), Created: g.Created, Ends: g.Ends,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -16,6 +17,7 @@ type userJSON struct {
 	Username        string    `json:"username"`
 	Name            string    `json:"name"`
 	Email           string    `json:"email"`
+	EmailVerified   bool      `json:"email_verified"`
 	Admin           bool      `json:"admin"`
 	Disabled        bool      `json:"disabled"`
 	SecondFactor    bool      `json:"second_factor"`
@@ -26,34 +28,37 @@ type userJSON struct {
 
 func showUser(u *users.User) userJSON {
 	return userJSON{
-		ID: u.ID.String(), Username: u.Username, Name: u.Name, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled,
+		ID: u.ID.String(), Username: u.Username, Name: u.Name, Email: u.Email, EmailVerified: u.EmailVerified, Admin: u.Admin, Disabled: u.Disabled,
 		SecondFactor: u.SecondFactor, Created: u.Created, Updated: u.Updated, PasswordChanged: u.PasswordChanged,
 	}
 }
 
 // userInput is a new user.
 type userInput struct {
-	Username string `json:"username"`
-	Name     string `json:"name"`
-	Email    string `json:"email"`
-	Password string `json:"password"`
-	Admin    bool   `json:"admin"`
+	Username      string `json:"username"`
+	Name          string `json:"name"`
+	Email         string `json:"email"`
+	EmailVerified bool   `json:"email_verified"`
+	Password      string `json:"password"`
+	Admin         bool   `json:"admin"`
 }
 
 // userChange is a change of a user; what is absent stays.
 type userChange struct {
-	Username     *string `json:"username"`
-	Name         *string `json:"name"`
-	Email        *string `json:"email"`
-	Admin        *bool   `json:"admin"`
-	Disabled     *bool   `json:"disabled"`
-	SecondFactor *bool   `json:"second_factor"`
+	Username      *string `json:"username"`
+	Name          *string `json:"name"`
+	Email         *string `json:"email"`
+	EmailVerified *bool   `json:"email_verified"`
+	Admin         *bool   `json:"admin"`
+	Disabled      *bool   `json:"disabled"`
+	SecondFactor  *bool   `json:"second_factor"`
 }
 
 func (ch userChange) apply(u *users.User) error {
 	set(&u.Username, ch.Username)
 	set(&u.Name, ch.Name)
 	set(&u.Email, ch.Email)
+	set(&u.EmailVerified, ch.EmailVerified)
 	set(&u.Admin, ch.Admin)
 	set(&u.SecondFactor, ch.SecondFactor)
 	return nil
@@ -96,7 +101,7 @@ func (s *Server) createUser(c *gin.Context) {
 		return
 	}
 	user, err := s.users.Create(c.Request.Context(), users.NewUser{
-		Username: in.Username, Name: in.Name, Email: in.Email, Password: in.Password, Admin: in.Admin,
+		Username: in.Username, Name: in.Name, Email: in.Email, EmailVerified: in.EmailVerified, Password: in.Password, Admin: in.Admin,
 	})
 	if err != nil {
 		s.fail(c, err)
@@ -125,7 +130,10 @@ func (s *Server) editUser(c *gin.Context) {
 	user, err := s.userOf(c)
 	// What takes rights away comes first: it is not left undone when a later part fails.
 	if err == nil && change.Disabled != nil && *change.Disabled {
-		user, err = s.users.Disable(ctx, user.ID)
+		err = s.endingSessions(ctx, user.ID, func(ctx context.Context, id uuid.UUID) error {
+			user, err = s.users.Disable(ctx, id)
+			return err
+		})
 	}
 	if err == nil {
 		user, err = s.users.Update(ctx, user.ID, change.apply)
@@ -142,7 +150,9 @@ func (s *Server) editUser(c *gin.Context) {
 }
 
 func (s *Server) deleteUser(c *gin.Context) {
-	s.actOnUser(c, "user.delete", func(u *users.User) error { return s.users.Delete(c.Request.Context(), u.ID) })
+	s.actOnUser(c, "user.delete", func(u *users.User) error {
+		return s.endingSessions(c.Request.Context(), u.ID, s.users.Delete)
+	})
 }
 
 // passwordInput sets a password. Only its owner has to know the current one.
@@ -162,13 +172,13 @@ func (s *Server) setUserPassword(c *gin.Context) {
 		return
 	}
 	s.actOnUser(c, "user.password.set", func(u *users.User) error {
-		return s.users.SetPassword(c.Request.Context(), u.ID, in.New)
+		return s.endingSessions(c.Request.Context(), u.ID, func(ctx context.Context, id uuid.UUID) error { return s.users.SetPassword(ctx, id, in.New) })
 	})
 }
 
 func (s *Server) endAllOfUser(c *gin.Context) {
 	s.actOnUser(c, "user.logout_everywhere", func(u *users.User) error {
-		return s.users.EndSessions(c.Request.Context(), u.ID)
+		return s.endingSessions(c.Request.Context(), u.ID, s.users.EndSessions)
 	})
 }
 

@@ -33,12 +33,18 @@ func (s *Server) auditGrant(ctx context.Context, e grants.Event) {
 }
 
 // auditLogin logs a refused login. Whose name was tried is not logged: people type passwords into that field.
-func (s *Server) auditLogin(ctx context.Context, call *tokenCall, err error) {
+func (s *Server) auditLogin(ctx context.Context, clientID string, network netip.Addr, err error) {
 	if !errors.Is(err, users.ErrCredentials) && !isLimited(err) {
 		return
 	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, auditMessage, slog.String("event", "login.refused"), slog.String("client_id", call.client.ID),
-		slog.String("network", call.network.String()), slog.Bool("limited", isLimited(err)), slog.String("request_id", noteOf(ctx).id))
+	s.log.LogAttrs(ctx, slog.LevelWarn, auditMessage, slog.String("event", "login.refused"), slog.String("client_id", clientID),
+		slog.String("network", network.String()), slog.Bool("limited", isLimited(err)), slog.String("request_id", noteOf(ctx).id))
+}
+
+// auditPerson logs what a person did on our pages.
+func (s *Server) auditPerson(ctx context.Context, event string, user uuid.UUID) {
+	s.log.LogAttrs(ctx, slog.LevelInfo, auditMessage, slog.String("event", event), slog.String("user_id", user.String()),
+		slog.String("client_id", noteOf(ctx).clientID), slog.String("request_id", noteOf(ctx).id))
 }
 
 func isLimited(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,15 @@ func TestEachArtefactWorksInItsPlaceOnly(t *testing.T) {
 		"access token": access, "machine's access token": machine, "refresh token": refresh, "code": d.code(c, user), "client secret": c.secret,
 		"resource secret": api.secret, "password": password, "client id": c.id, "resource": api.id, "user id": user, "username": "ada", "verifier": verifier,
 	}
+	// What a login in the browser leaves: a session, an ID token, a token for the userinfo endpoint alone, and a request that
+	// waits with its form.
+	acme, ada := d.webApp(obj{"first_party": true}), d.person()
+	tokens := d.redeem(acme.client, ada.goThrough(acme, "ada", "scope", "openid"))
+	waiting := ada.open(acme.ask("prompt", "consent"))
+	_, account := ada.open("/account/password").form(t, "/account/password")
+	session := ada.cookie("sc-session")
+	artefacts["ID token"], artefacts["identity's access token"], artefacts["session"] = tokens.str("id_token"), tokens.str("access_token"), session
+	artefacts["request"], artefacts["form token"] = waiting.url.Query().Get("tx"), account.Get("form_token")
 	// Several users have the password, so that guesses with the wrong artefacts do not slow each other down.
 	holder := func(text string) string { return fmt.Sprintf("holder-%d", len(text)) }
 	for _, text := range artefacts {
@@ -58,6 +68,23 @@ func TestEachArtefactWorksInItsPlaceOnly(t *testing.T) {
 		}},
 		{"username", []string{"username"}, func(text string) bool { return ok(d.login(c, text)) }},
 		{"password", []string{"password"}, func(text string) bool { return ok(d.login(c, holder(text), "password", text)) }},
+		{"bearer at userinfo", []string{"identity's access token"}, func(text string) bool { return ok(d.call(http.MethodGet, "/oauth/userinfo", text)) }},
+		{"bearer of the account", nil, func(text string) bool { return ok(d.call(http.MethodGet, "/api/v1/me", text)) }},
+		{"session", []string{"session"}, func(text string) bool {
+			return ok(d.send(http.MethodGet, "/account", "", "", "Cookie", "sc-session="+text))
+		}},
+		{"request", []string{"request"}, func(text string) bool {
+			return ada.get("/consent?"+form("tx", text).Encode()).status == http.StatusOK
+		}},
+		{"form token", []string{"form token"}, func(text string) bool {
+			return ada.post("/account", form("name", "Ada", "form_token", text)).status == http.StatusSeeOther
+		}},
+		{"form token of a request", nil, func(text string) bool {
+			return ada.post("/consent?"+waiting.url.RawQuery, form("decision", "allow", "form_token", text)).status == http.StatusSeeOther
+		}},
+		{"id_token_hint", []string{"ID token"}, func(text string) bool {
+			return !strings.Contains(ada.get(acme.ask("prompt", "none", "id_token_hint", text)).location(), "error=")
+		}},
 		{"client assertion", nil, func(text string) bool {
 			return ok(d.machine([]string{"client_id", c.id, "client_assertion", text, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}))
 		}},
@@ -85,6 +112,8 @@ func TestEachArtefactWorksInItsPlaceOnly(t *testing.T) {
 			d.revoke(c, text)
 		}
 	}
+	d.wantSession(session, true)
+	wantStatus(t, d.call(http.MethodGet, "/oauth/userinfo", tokens.str("access_token")), http.StatusOK)
 	d.wantActive(api, access)
 	d.wantActive(api, machine)
 	d.mustRefresh(c, refresh)

@@ -39,6 +39,7 @@ func (s *Server) mountDemo(ctx context.Context) error {
 		return err
 	}
 	s.protect(s.engine.Group("/demo"), demo, s.demoRoutes())
+	s.mountDemoApp()
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/safeconduct/safeconduct/grants"
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/templates"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -51,6 +52,9 @@ type failure struct {
 	field      string
 	retryAfter time.Duration
 	cause      error
+	// problem is which page tells of it, where the status does not say it; back is where that page leads to.
+	problem templates.Problem
+	back    string
 }
 
 func (f *failure) Error() string {
@@ -150,7 +154,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	f := failureOf(err)
 	h := c.Writer.Header()
 	if f.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((f.retryAfter+time.Second-1)/time.Second)))
+		h.Set("Retry-After", seconds(f.retryAfter))
 	}
 	if f.code == codeInvalidClient {
 		// RFC 6749 §5.2, RFC 9110 §15.5.2: a 401 names a way to authenticate.
@@ -161,9 +165,16 @@ func (s *Server) fail(c *gin.Context, err error) {
 	if f.status >= http.StatusInternalServerError {
 		s.logFailure(c.Request.Context(), f.status, f)
 	}
-	writeJSON(c, f.status, errorBody{f.code, f.told(), f.field, note.id})
 	c.Abort()
+	if wantsPage(c, f) {
+		s.failPage(c, f)
+		return
+	}
+	writeJSON(c, f.status, errorBody{f.code, f.told(), f.field, note.id})
 }
+
+// seconds is a wait as Retry-After spells it, rounded up.
+func seconds(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
 
 // logFailure logs what a request met that was not its own fault.
 func (s *Server) logFailure(ctx context.Context, status int, err error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -165,18 +166,35 @@ func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 	}
 }
 
-// RFC 9700 §2.6: no page of another origin reads tokens. Its origin is never echoed, and no preflight is granted where
-// credentials are taken.
+// RFC 9700 §2.6: no page of another origin reads tokens. Its origin is not echoed in any answer; only where apps call that
+// are pages themselves does a preflight let them send, without cookies.
 func TestOtherOriginsAreNotLetIn(t *testing.T) {
 	t.Parallel()
 	d := deployBolt(t)
-	for _, origin := range []string{"https://evil.example", "null", d.url, "http://localhost", "https://" + strings.TrimPrefix(d.url, "http://")} {
-		for _, path := range []string{"/oauth/token", "/oauth/introspect", "/oauth/revoke", "/api/v1/me", "/demo/orders", "/livez"} {
+	c, user := d.web(obj{"scopes": []string{"openid"}}), d.user("ada")
+	token := d.redeem(c, d.code(c, user, func(o *server.CodeOrder) { o.Scope = "openid" })).str("access_token")
+	body := form("grant_type", "authorization_code", "client_id", c.id, "token", "x").Encode()
+	for _, origin := range []string{
+		"https://evil.example", "null", d.url, "http://localhost", "https://" + strings.TrimPrefix(d.url, "http://"), "http://app.example", "https://app.example:8443",
+		"https://app.example.evil.example", "https://evilapp.example", "https://app.example/", "https://app.example/callback", "file://", "data:x", "chrome-extension://abc",
+	} {
+		for _, path := range []string{"/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/userinfo", "/api/v1/me", "/demo/orders", "/livez", "/oauth/authorize", "/login", "/account"} {
 			for _, method := range []string{http.MethodOptions, http.MethodPost, http.MethodGet} {
-				a := d.send(method, path, "", "", "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization")
+				a := d.send(method, path, formType, body, "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization", "Authorization", "Bearer "+token)
+				want := map[string]string{}
+				if method == http.MethodOptions && strings.HasPrefix(origin, "http") && slices.Contains([]string{"/oauth/token", "/oauth/revoke", "/oauth/userinfo"}, path) {
+					want = map[string]string{"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Methods": "GET, POST",
+						"Access-Control-Allow-Headers": "Authorization, Content-Type", "Access-Control-Max-Age": "600",
+						"Access-Control-Expose-Headers": "WWW-Authenticate, Retry-After, X-Request-Id"}
+				}
 				for name := range a.header {
-					if strings.HasPrefix(name, "Access-Control-") {
+					if strings.HasPrefix(name, "Access-Control-") && a.header.Get(name) != want[name] {
 						t.Errorf("%s %s for %s: %s: %s", method, path, origin, name, a.header.Get(name))
+					}
+				}
+				for name, value := range want {
+					if got := a.header.Get(name); got != value {
+						t.Errorf("%s %s for %s: %s %q, want %q", method, path, origin, name, got, value)
 					}
 				}
 			}

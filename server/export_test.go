@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -40,25 +41,37 @@ func (s *Server) IssueCode(ctx context.Context, o CodeOrder) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.grants.IssueCode(ctx, grants.Delegation{
+	code, _, err := s.grants.IssueCode(ctx, grants.Delegation{
 		User: user.ID, UserEpoch: user.Epoch, Client: client.Number, ClientEpoch: client.Epoch,
 		Scopes: wanted.scopes, Resources: wanted.resources, Refreshable: client.Allows("refresh_token"),
 		Method: grants.MethodPassword, AuthTime: s.store.Now(), Terms: s.terms(catalogue, client),
 	}, o.Code)
+	return code, err
 }
 
 // HTTPServer is what Serve answers the network with.
 func (s *Server) HTTPServer() *http.Server { return s.httpServer(s.Handler()) }
+
+// PauseNotices sets how long is waited before each further try to tell an app of a logout.
+func (s *Server) PauseNotices(pauses ...time.Duration) { s.notices.pauses = pauses }
+
+// MaintainKeys looks after the signing keys, as Watch does once a minute.
+func (s *Server) MaintainKeys(ctx context.Context) error { return s.signing.Maintain(ctx) }
+
+// RotateKeys stages successors of the signing keys, as the command line does.
+func (s *Server) RotateKeys(ctx context.Context) error { return s.signing.Rotate(ctx) }
 
 // Mount adds a route that does what the test wants.
 func (s *Server) Mount(path string, handle func()) {
 	s.engine.GET(path, func(*gin.Context) { handle() })
 }
 
-// MountedRoute is a route that answers, with the scopes that its table demands.
+// MountedRoute is a route that answers, with the scopes that its table demands. Page says that it is in the table of
+// pages, FromApps that other sites may send forms there.
 type MountedRoute struct {
-	Method, Path string
-	Scopes       []string
+	Method, Path   string
+	Scopes         []string
+	Page, FromApps bool
 }
 
 // MountedRoutes lists every route that the router knows, whichever table it came from.
@@ -69,9 +82,17 @@ func (s *Server) MountedRoutes() []MountedRoute {
 			demanded[r.method+" "+prefix+r.path] = r.scopes
 		}
 	}
+	for _, r := range s.identityRoutes() {
+		demanded[r.method+" "+r.path] = r.scopes
+	}
+	pages := make(map[string]pageRoute)
+	for _, r := range s.pageRoutes() {
+		pages[r.method+" "+r.path] = r
+	}
 	var out []MountedRoute
 	for _, r := range s.engine.Routes() {
-		out = append(out, MountedRoute{r.Method, r.Path, demanded[r.Method+" "+r.Path]})
+		page, isPage := pages[r.Method+" "+r.Path]
+		out = append(out, MountedRoute{r.Method, r.Path, demanded[r.Method+" "+r.Path], isPage, page.fromApps})
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -60,7 +61,8 @@ func bodyFailure(err error) *failure {
 	return f
 }
 
-func parseForm(body string) (form, error) {
+// parseForm reads parameters. The names in several may come more than once, beside those that always may.
+func parseForm(body string, several ...string) (form, error) {
 	f := make(form)
 	for count := 0; body != ""; count++ {
 		if count == maxParameters {
@@ -80,7 +82,7 @@ func parseForm(body string) (form, error) {
 		if value == "" {
 			continue
 		}
-		if len(f[name]) > 0 && !repeatable[name] {
+		if len(f[name]) > 0 && !repeatable[name] && !slices.Contains(several, name) {
 			return nil, invalidRequest("a parameter is there twice")
 		}
 		f[name] = append(f[name], value)

@@ -124,14 +124,15 @@ func TestForeignHostsAreMisdirected(t *testing.T) {
 	}
 }
 
-// RFC 9700 §4.12: no answer is a redirect: a 307 or 308 makes clients send their secrets once more, to wherever it says.
+// RFC 9700 §4.12: no answer to a client is a redirect: a 307 or 308 makes clients send their secrets once more, to wherever
+// it says. The one exception is for people, who come to the bare address: GET / leads to their account, by 303.
 func TestNothingRedirects(t *testing.T) {
 	t.Parallel()
 	d := deployBolt(t)
 	c := d.client("confidential")
 	for _, path := range []string{
 		"/oauth/token/", "//oauth/token", "/oauth//token", "/OAuth/Token", "/oauth/./token", "/oauth/../oauth/token", "/oauth/token/.", "/oauth/token;x=1",
-		"/oauth/token%2f", "/oauth%2ftoken", "/./oauth/token", "/oauth/introspect/", "/oauth/revoke/", "/api/v1/me/", "/api/v1", "/api/v1/", "/oauth", "/", "",
+		"/oauth/token%2f", "/oauth%2ftoken", "/./oauth/token", "/oauth/introspect/", "/oauth/revoke/", "/api/v1/me/", "/api/v1", "/api/v1/", "/oauth", "/", "", "/?next=//evil.example",
 		"/.well-known/oauth-authorization-server/", "/livez/", "/demo/orders/", "/oauth/token/x", "/oauth/token%00", "/oauth/token%0d%0aX:y", `/\evil.example`, "//evil.example/",
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodHead} {
@@ -139,6 +140,12 @@ func TestNothingRedirects(t *testing.T) {
 			r.URL.Opaque = "//" + r.URL.Host + path
 			r.SetBasicAuth(c.id, c.secret)
 			a := d.do(r)
+			if method == http.MethodGet && (path == "/" || strings.HasPrefix(path, "/?")) {
+				if a.status != http.StatusSeeOther || a.header.Get("Location") != "/account" {
+					t.Errorf("%s %s: %d to %q, want 303 to /account", method, path, a.status, a.header.Get("Location"))
+				}
+				continue
+			}
 			if a.status >= 300 && a.status < 400 || a.header.Get("Location") != "" {
 				t.Errorf("%s %s: %d to %q", method, path, a.status, a.header.Get("Location"))
 			}

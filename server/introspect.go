@@ -88,9 +88,9 @@ func (s *Server) check(ctx context.Context, resource uint32, text string) (*scop
 }
 
 func (s *Server) facts(ctx context.Context, resource uint32, token *grants.Token) (*scopes.Token, error) {
-	client, err := s.clients.ByNumber(ctx, token.Client)
+	client, by, err := s.holderOf(ctx, token)
 	if err != nil {
-		return nil, gone(err)
+		return nil, err
 	}
 	catalogue, err := s.resources.Catalogue(ctx)
 	if err != nil {
@@ -103,23 +103,40 @@ func (s *Server) facts(ctx context.Context, resource uint32, token *grants.Token
 		}
 		seen.Resources = []uint32{resource}
 	}
-	means := describe(catalogue, client, seen)
+	means := describe(catalogue, by, seen)
 	if len(means.audiences) == 0 {
 		return nil, scopes.ErrInactive
 	}
 	facts := &scopes.Token{
-		Subject: client.ID, ClientID: client.ID, Issuer: s.issuer, TokenType: "Bearer", Scopes: means.scopes,
+		Subject: client, ClientID: client, Issuer: s.issuer, TokenType: "Bearer", Scopes: means.scopes,
 		Audience: means.audiences, Expires: token.Expires, ID: tokenID(token),
 	}
-	if token.User == uuid.Nil {
-		return facts, nil
+	if token.User != uuid.Nil {
+		user, err := s.users.Get(ctx, token.User)
+		if err != nil {
+			return nil, gone(err)
+		}
+		facts.Subject, facts.Username = user.ID.String(), user.Username
 	}
-	user, err := s.users.Get(ctx, token.User)
-	if err != nil {
-		return nil, gone(err)
-	}
-	facts.Subject, facts.Username = user.ID.String(), user.Username
 	return facts, nil
+}
+
+// ownKey is the client number in a person's own API key, which is no client's.
+const ownKey = 0
+
+// ownKeyClient stands in the place of a client_id for it (RFC 7662 §2.2). No client can have this id.
+const ownKeyClient = "personal_access_token"
+
+// holderOf is the client of a token, by its id and by what it may have.
+func (s *Server) holderOf(ctx context.Context, token *grants.Token) (string, holder, error) {
+	if token.Client == ownKey {
+		return ownKeyClient, ownKeys, nil
+	}
+	client, err := s.clients.ByNumber(ctx, token.Client)
+	if err != nil {
+		return "", nil, gone(err)
+	}
+	return client.ID, client, nil
 }
 
 // tokenID is the jti of a token: its grant, its serial and its end, because refreshes that write nothing give out further

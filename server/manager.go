@@ -2,12 +2,17 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/go-oauth2/oauth2/v4"
 	"github.com/go-oauth2/oauth2/v4/models"
 	oauth2server "github.com/go-oauth2/oauth2/v4/server"
+	"github.com/google/uuid"
 
 	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/grants"
@@ -55,7 +60,7 @@ func (s *Server) authenticateUser(ctx context.Context, _, username, password str
 	call := callOf(ctx)
 	user, err := s.users.Authenticate(ctx, users.Attempt{Username: username, Password: password, Network: call.network, SharedNetwork: call.client.Confidential()})
 	if err != nil {
-		s.auditLogin(ctx, call, err)
+		s.auditLogin(ctx, call.client.ID, call.network, err)
 		return "", err
 	}
 	noteOf(ctx).userID = user.ID.String()
@@ -71,7 +76,8 @@ var _ oauth2.Manager = (*manager)(nil)
 // tokenInfo is an answer in the library's terms, with ours inside.
 type tokenInfo struct {
 	models.Token
-	tokens grants.Tokens
+	tokens  grants.Tokens
+	idToken string
 }
 
 // GenerateAccessToken issues for the grants that make a new grant or redeem a code.
@@ -109,7 +115,11 @@ func (m *manager) issue(ctx context.Context, call *tokenCall) (oauth2.TokenInfo,
 		return nil, &failure{status: http.StatusBadRequest, code: codeInvalidGrant, cause: err,
 			description: "the user or the client was changed in this very moment; try again"}
 	}
-	return issued(catalogue, call.client, tokens, err)
+	info, err := issued(catalogue, call.client, tokens, err)
+	if err != nil {
+		return nil, err
+	}
+	return info, nil
 }
 
 func (m *manager) redeem(ctx context.Context, call *tokenCall) (oauth2.TokenInfo, error) {
@@ -121,9 +131,17 @@ func (m *manager) redeem(ctx context.Context, call *tokenCall) (oauth2.TokenInfo
 	if redirectURI == absentRedirectURI {
 		redirectURI = ""
 	}
+	// RFC 8707 §2.2: the first access token may be for less than the code.
+	ask := grants.Ask{}
+	if ask.Resources, err = targetsOf(catalogue, call.form["resource"]); err != nil {
+		return nil, err
+	}
+	if err := m.prepareSigner(ctx, call); err != nil {
+		return nil, err
+	}
 	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client)}
-	tokens, err := m.s.grants.Redeem(ctx, call.form.get("code"), redirectURI, call.form.get("code_verifier"), by)
-	return issued(catalogue, call.client, tokens, err)
+	tokens, err := m.s.grants.Redeem(ctx, call.form.get("code"), redirectURI, call.form.get("code_verifier"), by, ask)
+	return m.withIDToken(catalogue, call, tokens, err)
 }
 
 // RefreshAccessToken answers a refresh token (RFC 6749 §6).
@@ -137,13 +155,36 @@ func (m *manager) RefreshAccessToken(ctx context.Context, _ *oauth2.TokenGenerat
 	if err != nil {
 		return nil, err
 	}
+	if err := m.prepareSigner(ctx, call); err != nil {
+		return nil, err
+	}
 	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client)}
 	tokens, err := m.s.grants.Refresh(ctx, call.form.get("refresh_token"), by, ask)
-	return issued(catalogue, call.client, tokens, err)
+	return m.withIDToken(catalogue, call, tokens, err)
+}
+
+// prepareSigner gets what an ID token will need before anything is spent.
+func (m *manager) prepareSigner(ctx context.Context, call *tokenCall) (err error) {
+	if call.client.AllowsScope(scopeOpenID) {
+		call.signer, err = m.s.signing.Signer(ctx)
+	}
+	return err
+}
+
+// withIDToken puts an ID token beside tokens that came of a login in the browser (OpenID Connect Core §3.1.3.3, §12.2).
+func (m *manager) withIDToken(catalogue *resources.Catalogue, call *tokenCall, tokens grants.Tokens, err error) (oauth2.TokenInfo, error) {
+	info, err := issued(catalogue, call.client, tokens, err)
+	if err != nil || tokens.Grant.Session == uuid.Nil {
+		return info, err
+	}
+	if info.idToken, err = m.s.signIDToken(catalogue, call, tokens); err != nil {
+		return nil, err
+	}
+	return info, nil
 }
 
 // issued puts tokens, or the error in their place, into the library's terms.
-func issued(catalogue *resources.Catalogue, client *clients.Client, tokens grants.Tokens, err error) (oauth2.TokenInfo, error) {
+func issued(catalogue *resources.Catalogue, client *clients.Client, tokens grants.Tokens, err error) (*tokenInfo, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -155,13 +196,80 @@ func issued(catalogue *resources.Catalogue, client *clients.Client, tokens grant
 	return info, nil
 }
 
-// GetClient, GenerateAuthToken and the four that follow serve parts of the library that we do not call.
-func (m *manager) GetClient(context.Context, string) (oauth2.ClientInfo, error) {
-	return nil, errNotServed
+// approval is what a person has allowed, on its way through the library to GenerateAuthToken.
+type approval struct {
+	request *authorization
+	client  *clients.Client
+	who     *visitor
+	names   []string
+	// remembered says that the person was not asked this time.
+	remembered bool
+	// grant is set to the grant that was made.
+	grant uuid.UUID
 }
 
-// GenerateAuthToken is not called: codes are made by our own authorization endpoint.
-func (m *manager) GenerateAuthToken(context.Context, oauth2.ResponseType, *oauth2.TokenGenerateRequest) (oauth2.TokenInfo, error) {
+type approvalKey struct{}
+
+// GenerateAuthToken makes the grant whose tokens wait for the redemption of the code.
+func (m *manager) GenerateAuthToken(ctx context.Context, _ oauth2.ResponseType, _ *oauth2.TokenGenerateRequest) (oauth2.TokenInfo, error) {
+	approved, is := ctx.Value(approvalKey{}).(*approval)
+	if !is {
+		return nil, errNotServed
+	}
+	a, client, who := approved.request, approved.client, approved.who
+	catalogue, err := m.s.resources.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	call := &tokenCall{client: client, user: who.user, form: form{"scope": {strings.Join(approved.names, " ")}, "resource": a.Targets}}
+	wanted, err := resolve(catalogue, call)
+	if err != nil {
+		return nil, err
+	}
+	d := grants.Delegation{
+		User: who.user.ID, UserEpoch: who.user.Epoch, Client: client.Number, ClientEpoch: client.Epoch, Scopes: wanted.scopes, Resources: wanted.resources,
+		Refreshable: client.Allows(clients.RefreshToken), Method: grants.MethodPassword, AuthTime: who.session.AuthTime,
+		Session: who.session.ID, Offline: offline(approved.names), Remembered: approved.remembered, Terms: m.s.terms(catalogue, client),
+	}
+	if !d.Offline {
+		// Without offline_access the grant is a part of the login and ends with it (OpenID Connect Core §11).
+		d.Terms.Absolute = min(d.Terms.Absolute, who.session.Ends.Sub(m.s.store.Now()))
+	}
+	note, err := json.Marshal(codeNote{Nonce: []byte(a.Nonce)})
+	if err != nil {
+		return nil, fmt.Errorf("encode the note of a code: %w", err)
+	}
+	c := grants.Code{Challenge: a.Challenge, Life: m.s.lifetimes.Code, Note: note}
+	if a.RedirectGiven {
+		c.RedirectURI = a.RedirectURI
+	}
+	if client.BackchannelLogoutURI != "" && slices.Contains(approved.names, scopeOpenID) {
+		// Before the code: who is to be told of the logout must be known before there is anything to log out of.
+		if err := m.s.sessions.Join(ctx, who.session, client.Number); err != nil {
+			return nil, err
+		}
+	}
+	code, grant, err := m.s.grants.IssueCode(ctx, d, c)
+	if errors.Is(err, grants.ErrInvalid) {
+		return nil, lapsed("the login ended, or the account or the app was changed, in this very moment", a.Home)
+	}
+	if err != nil {
+		return nil, err
+	}
+	approved.grant = grant
+	info := &tokenInfo{}
+	info.SetCode(code)
+	return info, nil
+}
+
+// offline reports whether a grant outlives the login that it was given in: where that was asked for by name, and where
+// the app does not speak OpenID Connect, whose word for it is.
+func offline(names []string) bool {
+	return !slices.Contains(names, scopeOpenID) || slices.Contains(names, scopeOffline)
+}
+
+// GetClient and the four that follow serve parts of the library that we do not call.
+func (m *manager) GetClient(context.Context, string) (oauth2.ClientInfo, error) {
 	return nil, errNotServed
 }
 

@@ -2,36 +2,80 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/store"
 )
 
-// metadata is the authorization server's description of itself (RFC 8414 §2). What is not listed does not work, and
-// what is listed does.
+const (
+	metadataPath  = "/.well-known/oauth-authorization-server"
+	discoveryPath = "/.well-known/openid-configuration"
+	jwksPath      = "/.well-known/jwks.json"
+	// metadataAge is how long metadata and keys may be kept by whoever reads them. A key is published for much longer
+	// before it signs.
+	metadataAge = "public, max-age=300"
+)
+
+// metadata is the server's description of itself, the same for OAuth (RFC 8414 §2) and OpenID Connect (Discovery §3).
+// What is not listed does not work, and what is listed does.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
+	JWKS                  string   `json:"jwks_uri"`
 	IntrospectionEndpoint string   `json:"introspection_endpoint"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
+	Scopes                []string `json:"scopes_supported"`
+	Claims                []string `json:"claims_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
 	GrantTypes            []string `json:"grant_types_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	Prompts               []string `json:"prompt_values_supported"`
+	Languages             []string `json:"ui_locales_supported"`
+	SubjectTypes          []string `json:"subject_types_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	ACRs                  []string `json:"acr_values_supported"`
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
+	AnswersNameIssuer     bool     `json:"authorization_response_iss_parameter_supported"`
+	BackchannelLogout     bool     `json:"backchannel_logout_supported"`
+	BackchannelSession    bool     `json:"backchannel_logout_session_supported"`
+	ClaimsParameter       bool     `json:"claims_parameter_supported"`
+	RequestParameter      bool     `json:"request_parameter_supported"`
+	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
 }
 
-// buildMetadata is done once: the answer depends on the configuration alone. response_types_supported is required, and
-// empty while there is no authorization endpoint.
+// buildMetadata is done once: the answer depends on the configuration alone.
 func (s *Server) buildMetadata() []byte {
 	m := metadata{
-		Issuer: s.issuer, TokenEndpoint: s.issuer + tokenPath, IntrospectionEndpoint: s.issuer + introspectPath,
-		RevocationEndpoint: s.issuer + revokePath, ResponseTypes: []string{},
-		// Codes are redeemed as well, but nobody can ask for one before there is an authorization endpoint.
-		GrantTypes:        []string{"client_credentials", "password", "refresh_token"},
-		TokenAuth:         []string{methodBasic, methodPost, methodNone},
+		Issuer: s.issuer, AuthorizationEndpoint: s.issuer + authorizePath, TokenEndpoint: s.issuer + tokenPath,
+		UserinfoEndpoint: s.issuer + userinfoPath, JWKS: s.issuer + jwksPath, IntrospectionEndpoint: s.issuer + introspectPath,
+		RevocationEndpoint: s.issuer + revokePath, EndSessionEndpoint: s.issuer + logoutPath,
+		// The scopes of OpenID Connect alone: those of APIs come and go, and are not everybody's to know.
+		Scopes: []string{scopeOpenID, scopeProfile, scopeEmail, scopeOffline},
+		Claims: []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid",
+			"name", "preferred_username", "updated_at", "email", "email_verified"},
+		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFormPost},
+		GrantTypes:       []string{"authorization_code", "client_credentials", "password", "refresh_token"},
+		ChallengeMethods: []string{"S256"},
+		Prompts:          []string{"none", "login", "consent", "select_account"},
+		Languages:        s.pages.Languages(),
+		SubjectTypes:     []string{"public"},
+		IDTokenAlgs:      []string{keys.RS256, keys.ES256, keys.EdDSA},
+		ACRs:             []string{acrPassword},
+		TokenAuth:        []string{methodBasic, methodPost, methodNone},
+
 		IntrospectionAuth: []string{methodBasic, methodPost},
 		RevocationAuth:    []string{methodBasic, methodPost, methodNone},
+		AnswersNameIssuer: true, BackchannelLogout: true, BackchannelSession: true,
 	}
 	body, err := json.Marshal(m)
 	if err != nil {
@@ -40,11 +84,46 @@ func (s *Server) buildMetadata() []byte {
 	return body
 }
 
-// discover answers with the metadata, for any page of any origin: there is nothing secret in it.
+// discover answers with the metadata.
 func (s *Server) discover(c *gin.Context) {
+	public(c)
+	c.Data(http.StatusOK, "application/json; charset=utf-8", s.metadata)
+}
+
+// keySet is a key set as it was last served.
+type keySet struct {
+	body []byte
+	etag string
+}
+
+// jwks answers with the public keys (RFC 7517 §5) of all that this server signs.
+func (s *Server) jwks(c *gin.Context) {
+	body, etag, err := s.signing.JWKS(c.Request.Context())
+	last := s.lastKeys.Load()
+	switch {
+	case err == nil && (last == nil || last.etag != etag):
+		s.lastKeys.Store(&keySet{body, etag})
+	case errors.Is(err, store.ErrUnavailable) && last != nil:
+		// Public keys do not become wrong. Who verifies tokens elsewhere need not stop because our store is away.
+		body, etag = last.body, last.etag
+	case err != nil:
+		s.fail(c, err)
+		return
+	}
+	public(c)
+	c.Header("ETag", etag)
+	if c.GetHeader("If-None-Match") == etag {
+		c.Status(http.StatusNotModified)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	c.Data(http.StatusOK, "application/jwk-set+json", body)
+}
+
+// public marks an answer in which nothing is secret: pages of any origin may read it, and caches may keep it a while.
+func public(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("Cache-Control", metadataAge)
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Del("Cross-Origin-Resource-Policy")
-	c.Data(http.StatusOK, "application/json; charset=utf-8", s.metadata)
 }

@@ -12,53 +12,97 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
+// metadata is the server's description of itself.
+type metadata struct {
+	t testing.TB
+	answer
+}
+
+func (d *deployment) metadata(t testing.TB) metadata {
+	t.Helper()
+	a := d.call(http.MethodGet, "/.well-known/oauth-authorization-server", "")
+	wantStatus(t, a, http.StatusOK)
+	if a.str("issuer") != d.url {
+		t.Errorf("issuer %q, want %q to the byte", a.str("issuer"), d.url)
+	}
+	// OpenID Connect Discovery §3: the two documents are one.
+	if other := d.call(http.MethodGet, "/.well-known/openid-configuration", ""); other.text != a.text {
+		t.Errorf("discovery says %s, want the same as for OAuth", other.text)
+	}
+	return metadata{t, a}
+}
+
+func (m metadata) list(name string) (out []string) {
+	m.t.Helper()
+	values, _ := m.json[name].([]any)
+	for _, value := range values {
+		out = append(out, value.(string))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// wants checks that a list is exactly this one.
+func (m metadata) wants(name string, want ...string) {
+	m.t.Helper()
+	if got := m.list(name); !slices.Equal(got, want) {
+		m.t.Errorf("%s is %v, want %v", name, got, want)
+	}
+}
+
 // RFC 8414 §2: the metadata says what works, and all of it: each advertised endpoint answers, each advertised grant type
 // and method of authentication is served, and nothing is served that is not advertised.
 func TestMetadataSaysWhatWorks(t *testing.T) {
 	t.Parallel()
 	d := deployBolt(t)
-	m := d.call(http.MethodGet, "/.well-known/oauth-authorization-server", "")
-	wantStatus(t, m, http.StatusOK)
-	if m.str("issuer") != d.url {
-		t.Errorf("issuer %q, want %q to the byte", m.str("issuer"), d.url)
+	m := d.metadata(t)
+	endpoints := map[string]string{
+		"authorization_endpoint": "/oauth/authorize", "token_endpoint": "/oauth/token", "userinfo_endpoint": "/oauth/userinfo", "jwks_uri": "/.well-known/jwks.json",
+		"introspection_endpoint": "/oauth/introspect", "revocation_endpoint": "/oauth/revoke", "end_session_endpoint": "/oauth/logout",
 	}
-	list := func(name string) (out []string) {
-		for _, value := range m.json[name].([]any) {
-			out = append(out, value.(string))
+	for name := range m.json {
+		if strings.HasSuffix(name, "_endpoint") && endpoints[name] == "" {
+			t.Errorf("%s is advertised", name)
 		}
-		return out
 	}
-	for name, path := range map[string]string{"token_endpoint": "/oauth/token", "introspection_endpoint": "/oauth/introspect", "revocation_endpoint": "/oauth/revoke"} {
+	for name, path := range endpoints {
 		if got := m.str(name); got != d.url+path {
 			t.Errorf("%s is %q", name, got)
 		}
-		if a := d.send(http.MethodPost, strings.TrimPrefix(m.str(name), d.url), formType, ""); a.status == http.StatusNotFound {
-			t.Errorf("%s does not exist", name)
+		method := http.MethodPost
+		if name == "jwks_uri" {
+			method = http.MethodGet
+		}
+		if a := d.send(method, path, formType, ""); a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed {
+			t.Errorf("%s does not exist: %d", name, a.status)
 		}
 	}
+	for _, path := range []string{"/oauth/register", "/oauth/device_authorization", "/oauth/par", "/oauth/backchannel", "/.well-known/webfinger"} {
+		wantError(t, d.call(http.MethodGet, path, ""), http.StatusNotFound, "not_found")
+	}
 
-	d.user("ada")
+	ada := d.user("ada")
 	byBasic, byPost, public := d.client("confidential"), d.client("confidential", obj{"auth_method": "client_secret_post"}), d.app()
 	forms := tokenForms(d, byBasic, "ada")
-	for _, grantType := range list("grant_types_supported") {
+	for _, grantType := range m.list("grant_types_supported") {
+		if grantType == "authorization_code" {
+			web := d.web()
+			wantStatus(t, d.redeem(web, d.code(web, ada)), http.StatusOK)
+			continue
+		}
 		if forms[grantType] == nil {
 			t.Errorf("the grant type %s is advertised and not tested", grantType)
 			continue
 		}
 		wantStatus(t, d.send(http.MethodPost, "/oauth/token", formType, encode(forms[grantType]), "Authorization", basic(byBasic.id, byBasic.secret)), http.StatusOK)
 	}
-	if got := list("grant_types_supported"); len(got) != len(forms) {
-		t.Errorf("grant types %v are advertised, want those that work: %d", got, len(forms))
+	m.wants("grant_types_supported", "authorization_code", "client_credentials", "password", "refresh_token")
+	for _, grantType := range []string{"implicit", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"} {
+		wantError(t, d.token(byBasic, form("grant_type", grantType)), http.StatusBadRequest, "unsupported_grant_type")
 	}
-	wantMethods := func(name string, want ...string) {
-		t.Helper()
-		if got := list(name); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
-			t.Errorf("%s is %v, want %v", name, got, want)
-		}
-	}
-	wantMethods("token_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post", "none")
-	wantMethods("revocation_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post", "none")
-	wantMethods("introspection_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post")
+	m.wants("token_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post", "none")
+	m.wants("revocation_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post", "none")
+	m.wants("introspection_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post")
 	api := d.api()
 	for _, a := range []answer{
 		d.token(byBasic, form("grant_type", "client_credentials")), d.machine([]string{"client_id", byPost.id, "client_secret", byPost.secret}), d.login(public, "ada"),
@@ -66,18 +110,6 @@ func TestMetadataSaysWhatWorks(t *testing.T) {
 		d.introspect(api, "x"), d.post("/oauth/introspect", "", "", form("token", "x", "client_id", api.id, "client_secret", api.secret)),
 	} {
 		wantStatus(t, a, http.StatusOK)
-	}
-	// There is no authorization endpoint yet, so nothing may point at one, and no response type works.
-	if types := list("response_types_supported"); len(types) != 0 {
-		t.Errorf("response types %v without an authorization endpoint", types)
-	}
-	for name := range m.json {
-		if slices.Contains([]string{"authorization_endpoint", "registration_endpoint", "device_authorization_endpoint", "jwks_uri", "userinfo_endpoint"}, name) {
-			t.Errorf("%s is advertised", name)
-		}
-	}
-	for _, path := range []string{"/oauth/authorize", "/oauth/register", "/oauth/device_authorization", "/.well-known/jwks.json", "/.well-known/openid-configuration"} {
-		wantError(t, d.call(http.MethodGet, path, ""), http.StatusNotFound, "not_found")
 	}
 }
 

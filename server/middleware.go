@@ -84,9 +84,9 @@ func knownMethod(method string) string {
 }
 
 // checkHost refuses requests for a name that is not ours, so that no answer can be attributed to another host. Health
-// checks come by address and are let through.
+// checks come by address and are let through, and so is what the page is made of that tells people of the wrong name.
 func (s *Server) checkHost(c *gin.Context) {
-	if s.hosts[hostName(c.Request.Host, s.issuer)] || isHealthPath(c.Request.URL.Path) || isLocal(c.Request.Context()) {
+	if s.hosts[hostName(c.Request.Host, s.issuer)] || isHealthPath(c.Request.URL.Path) || strings.HasPrefix(c.Request.URL.Path, assetsPath) || isLocal(c.Request.Context()) {
 		return
 	}
 	s.fail(c, &failure{status: http.StatusMisdirectedRequest, code: codeInvalidRequest,

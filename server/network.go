@@ -47,3 +47,13 @@ func (s *Server) trusts(addr netip.Addr) bool {
 	}
 	return false
 }
+
+// networkOf is the network that counts as one: an IPv4 address, or an IPv6 /64, whose holder has all of its addresses.
+func networkOf(addr netip.Addr) string {
+	if addr.Is6() {
+		if prefix, err := addr.WithZone("").Prefix(64); err == nil {
+			return prefix.Addr().String()
+		}
+	}
+	return addr.String()
+}

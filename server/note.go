@@ -13,6 +13,9 @@ type note struct {
 	clientID string
 	userID   string
 	failure  *failure
+	// page says that errors are answered by a page, and languages are what the app wants it in (ui_locales).
+	page      bool
+	languages []string
 }
 
 type noteKey struct{}

@@ -21,7 +21,7 @@ type interruptedStore struct {
 	act  func() error
 }
 
-// before sets what happens before the next call of this name; of Set and Swap only those on grants count.
+// before sets what happens before the next call of this name; of Add and Swap only those on grants count.
 func (s *interruptedStore) before(call string, act func() error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,13 +40,13 @@ func (s *interruptedStore) interrupt(call string) error {
 	return act()
 }
 
-func (s *interruptedStore) Set(ctx context.Context, key string, value []byte, expires time.Time) error {
+func (s *interruptedStore) Add(ctx context.Context, key string, value []byte, expires time.Time) error {
 	if strings.HasPrefix(key, "g") && len(key) == 17 {
-		if err := s.interrupt("Set"); err != nil {
+		if err := s.interrupt("Add"); err != nil {
 			return err
 		}
 	}
-	return s.Store.Set(ctx, key, value, expires)
+	return s.Store.Add(ctx, key, value, expires)
 }
 
 func (s *interruptedStore) Swap(ctx context.Context, key string, old store.Record, value []byte, expires time.Time) error {
@@ -106,7 +106,7 @@ func endings(d *deployment, c client) map[string]func() error {
 func TestWhatIsOvertakenByAnEndIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, ending := range []string{"a new password", "log-out everywhere", "client disabled", "user disabled"} {
-		for _, step := range []string{"login, Enroll", "login, Set", "code, Swap", "refresh, Swap"} {
+		for _, step := range []string{"login, Enroll", "login, Add", "code, Swap", "refresh, Swap"} {
 			t.Run(ending+" during "+step, func(t *testing.T) {
 				t.Parallel()
 				d, interrupted := deployInterrupted(t)

@@ -23,6 +23,7 @@ func (s *Server) revoke(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	s.allowNamedOrigin(c, presented.id)
 	client, err := s.clientOf(ctx, presented, s.clientAddr(c.Request))
 	if err != nil {
 		s.fail(c, err)

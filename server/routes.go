@@ -14,7 +14,6 @@ const (
 	tokenPath      = "/oauth/token"
 	introspectPath = "/oauth/introspect"
 	revokePath     = "/oauth/revoke"
-	metadataPath   = "/.well-known/oauth-authorization-server"
 	apiPath        = "/api/v1"
 )
 
@@ -26,6 +25,7 @@ const (
 	scopeAdminUsers     = "admin:users"
 	scopeAdminResources = "admin:resources"
 	scopeAdminTokens    = "admin:tokens"
+	scopeAdminKeys      = "admin:keys"
 )
 
 // apiDefinition is our own API as a protected resource like any other.
@@ -39,6 +39,7 @@ func apiDefinition(issuer string) resources.Definition {
 			{Name: scopeAdminUsers, Title: "Administer users", Description: "Create, change and disable users and end their grants.", Sensitive: true},
 			{Name: scopeAdminResources, Title: "Administer resources", Description: "Define protected APIs and their scopes.", Sensitive: true},
 			{Name: scopeAdminTokens, Title: "Administer tokens", Description: "Inspect and revoke any token.", Sensitive: true},
+			{Name: scopeAdminKeys, Title: "Administer signing keys", Description: "See and replace the keys that sign tokens.", Sensitive: true},
 		},
 	}
 }
@@ -57,8 +58,19 @@ func (s *Server) protocolRoutes() []route {
 		{http.MethodPost, introspectPath, nil, s.introspect},
 		{http.MethodPost, revokePath, nil, s.revoke},
 		{http.MethodGet, metadataPath, nil, s.discover},
+		{http.MethodGet, discoveryPath, nil, s.discover},
+		{http.MethodGet, jwksPath, nil, s.jwks},
 		{http.MethodGet, livePath, nil, s.live},
 		{http.MethodGet, readyPath, nil, s.ready},
+	}
+}
+
+// identityRoutes are the userinfo endpoint (OpenID Connect Core §5.3).
+func (s *Server) identityRoutes() []route {
+	openID := []string{scopeOpenID}
+	return []route{
+		{http.MethodGet, userinfoPath, openID, s.userinfo},
+		{http.MethodPost, userinfoPath, openID, s.userinfo},
 	}
 }
 
@@ -66,7 +78,7 @@ func (s *Server) protocolRoutes() []route {
 func (s *Server) apiRoutes() []route {
 	read, manage := []string{scopeAccountRead}, []string{scopeAccountManage}
 	clients, users := []string{scopeAdminClients}, []string{scopeAdminUsers}
-	resources, tokens := []string{scopeAdminResources}, []string{scopeAdminTokens}
+	resources, tokens, signing := []string{scopeAdminResources}, []string{scopeAdminTokens}, []string{scopeAdminKeys}
 	return []route{
 		{http.MethodGet, "/me", read, s.showMe},
 		{http.MethodGet, "/me/grants", read, s.listMyGrants},
@@ -102,6 +114,10 @@ func (s *Server) apiRoutes() []route {
 
 		{http.MethodPost, "/tokens/introspect", tokens, s.inspectToken},
 		{http.MethodPost, "/tokens/revoke", tokens, s.revokeAnyToken},
+
+		{http.MethodGet, "/keys", signing, s.listSigningKeys},
+		{http.MethodPost, "/keys/rotate", signing, s.rotateSigningKeys},
+		{http.MethodPost, "/keys/discard", signing, s.discardSigningKeys},
 	}
 }
 
@@ -125,7 +141,12 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 	for _, r := range s.protocolRoutes() {
 		engine.Handle(r.method, r.path, r.handler)
 	}
+	for _, path := range corsPaths {
+		engine.OPTIONS(path, s.preflight)
+	}
+	s.protect(engine.Group("", s.tokenFromBody), s.identity, s.identityRoutes())
 	s.protect(engine.Group(apiPath), s.api, s.apiRoutes())
+	s.mountPages(engine)
 	return engine, nil
 }
 
@@ -149,9 +170,11 @@ func (s *Server) require(guard scopes.Guard, required []string) gin.HandlerFunc 
 		admitted, refusal := rule.Admit(c.Request)
 		if refusal != nil {
 			refusal.SetHeaders(c.Writer.Header())
+			s.allowRefusedOrigin(c, refusal)
 			s.fail(c, &failure{status: refusal.Status, code: refusal.Code, description: refusal.Description, cause: refusal.Cause})
 			return
 		}
 		c.Request = admitted
+		s.allowTokenOrigin(c)
 	}
 }

@@ -19,6 +19,8 @@ const (
 	maxHeaderBytes    = 16 << 10
 	// drainAtMost bounds how long requests that are under way are waited for.
 	drainAtMost = 20 * time.Second
+	// keysEvery is how often the signing keys are looked after.
+	keysEvery = time.Minute
 )
 
 // GCPercent is the garbage collector's target (runtime/debug.SetGCPercent) for a process that is a server and nothing
@@ -31,6 +33,8 @@ func (s *Server) Watch(ctx context.Context) {
 	var wait sync.WaitGroup
 	wait.Go(func() { _ = s.changes.Run(ctx) })
 	wait.Go(func() { s.watch(ctx) })
+	wait.Go(func() { s.notify(ctx) })
+	wait.Go(func() { s.keepKeys(ctx) })
 	wait.Wait()
 }
 
@@ -84,5 +88,22 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 		DisableGeneralOptionsHandler: true,
 		// What net/http has to say is about broken connections; it names addresses, never content.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// keepKeys lets the signing keys follow each other until ctx ends. The first ones are made when somebody first asks for
+// them.
+func (s *Server) keepKeys(ctx context.Context) {
+	tick := time.NewTicker(keysEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.signing.Maintain(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "the signing keys could not be looked after", "error", err)
+		}
 	}
 }

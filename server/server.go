@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -25,6 +26,7 @@ import (
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/templates"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -46,6 +48,14 @@ type Config struct {
 	// DrainDelay is how long the server goes on serving, not ready, after it was told to stop, so that load balancers
 	// notice.
 	DrainDelay time.Duration
+	// Pages are the pages that people see; nil for those of the package templates as they are.
+	Pages *templates.Set
+	// Sessions bound how long people stay logged in; zero fields get the defaults.
+	Sessions users.SessionLimits
+	// SigningKeys say how long a key signs and how long it is published before; zero for the defaults.
+	SigningKeys SigningKeys
+	// NotifyNetworks are networks beside the public ones in which apps may be told of a logout. Usually none.
+	NotifyNetworks []netip.Prefix
 	// Demo adds the demo API under /demo. Only the dev command sets it.
 	Demo bool
 }
@@ -55,6 +65,14 @@ type Lifetimes struct {
 	Access      time.Duration // of opaque access tokens, unless their resource says otherwise
 	RefreshIdle time.Duration // of a grant that nobody refreshes
 	RefreshMax  time.Duration // of any grant
+	Code        time.Duration // of authorization codes
+	IDToken     time.Duration // of ID tokens
+}
+
+// SigningKeys say how signing keys follow each other.
+type SigningKeys struct {
+	Lifetime time.Duration // how long one signs
+	Ahead    time.Duration // how long one is published before it signs
 }
 
 // The default lifetimes.
@@ -62,6 +80,8 @@ const (
 	DefaultAccess      = 15 * time.Minute
 	DefaultRefreshIdle = 14 * 24 * time.Hour
 	DefaultRefreshMax  = 90 * 24 * time.Hour
+	DefaultCode        = time.Minute
+	DefaultIDToken     = 10 * time.Minute // it says who logged in just now, and is no credential
 )
 
 func (l Lifetimes) withDefaults() Lifetimes {
@@ -73,6 +93,12 @@ func (l Lifetimes) withDefaults() Lifetimes {
 	}
 	if l.RefreshMax == 0 {
 		l.RefreshMax = DefaultRefreshMax
+	}
+	if l.Code == 0 {
+		l.Code = DefaultCode
+	}
+	if l.IDToken == 0 {
+		l.IDToken = DefaultIDToken
 	}
 	return l
 }
@@ -91,12 +117,22 @@ type Server struct {
 	grants    *grants.Service
 	clients   *clients.Registry
 	users     *users.Registry
+	sessions  *users.Sessions
 	resources *resources.Registry
+	signing   *keys.Signing
 	library   *oauth2server.Server
 	api       *resources.Resource
-	metadata  []byte
-	health    health
-	engine    *gin.Engine
+	identity  *resources.Resource
+
+	pages       *templates.Set
+	forms       formTokens
+	crossOrigin *http.CrossOriginProtection
+	notices     *notices
+	lastKeys    atomic.Pointer[keySet]
+
+	metadata []byte
+	health   health
+	engine   *gin.Engine
 }
 
 // New wires a server. It writes the built-in resources into the store, so the store must be reachable.
@@ -115,11 +151,30 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.changes = store.NewChanges(c.Store)
 	s.clients = clients.New(c.Store, s.changes)
 	s.resources = resources.New(c.Store, s.changes)
-	s.users = users.New(users.Config{Store: c.Store, Changes: s.changes, Grants: grants.NewEnder(c.Store), Hasher: c.Hasher})
-	s.grants = grants.New(grants.Config{Store: c.Store, Keys: c.Keys, Parties: parties{s.users, s.clients}, Audit: s.auditGrant})
+	ender := grants.NewEnder(c.Store)
+	s.users = users.New(users.Config{Store: c.Store, Changes: s.changes, Grants: ender, Hasher: c.Hasher})
+	s.sessions = users.NewSessions(users.SessionsConfig{Store: c.Store, Users: s.users, Grants: ender, Limits: c.Sessions})
+	s.grants = grants.New(grants.Config{Store: c.Store, Keys: c.Keys, Parties: parties{s.users, s.clients, s.sessions}, Audit: s.auditGrant})
+	s.signing = keys.NewSigning(keys.SigningConfig{
+		Store: c.Store, Changes: s.changes, Ring: c.Keys, Lifetime: c.SigningKeys.Lifetime, Ahead: c.SigningKeys.Ahead,
+	})
+	s.forms = newFormTokens(c.Keys)
+	s.notices = newNotices(c.NotifyNetworks)
+	s.crossOrigin = http.NewCrossOriginProtection()
+	if err := s.crossOrigin.AddTrustedOrigin(s.issuer); err != nil {
+		return nil, fmt.Errorf("issuer %q: %w", c.Issuer, err)
+	}
+	if s.pages = c.Pages; s.pages == nil {
+		if s.pages, err = templates.New(templates.Options{}); err != nil {
+			return nil, fmt.Errorf("load the pages: %w", err)
+		}
+	}
 	s.library = s.newLibrary()
 	if s.api, err = s.resources.Ensure(ctx, apiDefinition(c.Issuer)); err != nil {
 		return nil, fmt.Errorf("write the built-in API: %w", err)
+	}
+	if s.identity, err = s.resources.Ensure(ctx, identityDefinition(c.Issuer)); err != nil {
+		return nil, fmt.Errorf("write the built-in scopes of OpenID Connect: %w", err)
 	}
 	s.metadata = s.buildMetadata()
 	s.engine, err = s.newEngine()
@@ -137,10 +192,15 @@ func New(ctx context.Context, c Config) (*Server, error) {
 // Handler answers requests from the network.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// parties tells the grants how their users and clients stand.
+// parties tells the grants how their users, sessions and clients stand.
 type parties struct {
-	users   *users.Registry
-	clients *clients.Registry
+	users    *users.Registry
+	clients  *clients.Registry
+	sessions *users.Sessions
+}
+
+func (p parties) Session(ctx context.Context, user, id uuid.UUID) (bool, error) {
+	return p.sessions.Lives(ctx, user, id)
 }
 
 func (p parties) User(ctx context.Context, id uuid.UUID, fresh bool) (grants.Standing, error) {
@@ -154,6 +214,9 @@ func (p parties) User(ctx context.Context, id uuid.UUID, fresh bool) (grants.Sta
 	}
 	if err != nil {
 		return grants.Standing{}, err
+	}
+	if call, is := ctx.Value(tokenCallKey{}).(*tokenCall); is {
+		call.owner = user // so that the answer need not read it again
 	}
 	return grants.Standing{Epoch: user.Epoch, Enabled: !user.Disabled}, nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/go-oauth2/oauth2/v4"
 
 	"github.com/safeconduct/safeconduct/clients"
+	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/users"
 )
 
@@ -27,7 +29,9 @@ type tokenCall struct {
 	credentials credentials
 	network     netip.Addr
 	client      *clients.Client
-	user        *users.User
+	user        *users.User // who has logged in by it
+	owner       *users.User // of the grant that it refers to
+	signer      *keys.Signer
 }
 
 type tokenCallKey struct{}
@@ -40,6 +44,7 @@ type tokenBody struct {
 	TokenType    string `json:"token_type"`
 	ExpiresIn    int64  `json:"expires_in"`
 	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope"`
 }
 
@@ -52,12 +57,9 @@ func (s *Server) token(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if err := checkGrantForm(f); err != nil {
-		s.fail(c, err)
-		return
-	}
-	presented, err := readCredentials(c.Request, f)
-	if err != nil {
+	presented, unread := readCredentials(c.Request, f)
+	s.allowNamedOrigin(c, presented.id)
+	if err := errors.Join(checkGrantForm(f), unread); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -80,7 +82,7 @@ func (s *Server) token(c *gin.Context) {
 	c.Header("Pragma", "no-cache")
 	writeJSON(c, http.StatusOK, tokenBody{
 		AccessToken: issued.tokens.Access, TokenType: "Bearer", ExpiresIn: int64(issued.tokens.Life.Seconds()),
-		RefreshToken: issued.tokens.Refresh, Scope: issued.GetScope(),
+		RefreshToken: issued.tokens.Refresh, IDToken: issued.idToken, Scope: issued.GetScope(),
 	})
 }
 

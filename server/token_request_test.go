@@ -29,18 +29,29 @@ func encode(fields map[string]string, more ...string) string {
 	return values.Encode()
 }
 
-// RFC 6749 §3.2: POST is the only method. A GET would put secrets into URLs, a redirect would send them twice.
+// RFC 6749 §3.2: POST is the only method. A GET would put secrets into URLs, a redirect would send them twice. OPTIONS is
+// there for browsers that ask whether they may POST, and does nothing, whatever is sent with it.
 func TestTokenEndpointTakesPostOnly(t *testing.T) {
 	t.Parallel()
 	d := deployBolt(t)
-	for _, path := range []string{"/oauth/token", "/oauth/introspect", "/oauth/revoke"} {
+	c, api := d.client("confidential"), d.api()
+	token := d.token(c, form("grant_type", "client_credentials")).str("access_token")
+	body := form("grant_type", "client_credentials", "token", token).Encode()
+	for path, allow := range map[string]string{"/oauth/token": "POST, OPTIONS", "/oauth/introspect": "POST", "/oauth/revoke": "POST, OPTIONS"} {
 		for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} {
-			a := d.send(method, path, formType, "")
-			if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != http.MethodPost {
-				t.Errorf("%s %s: %d, Allow %q; want 405, POST", method, path, a.status, a.header.Get("Allow"))
+			a := d.send(method, path, formType, body, "Authorization", basic(c.id, c.secret))
+			if method == http.MethodOptions && allow != http.MethodPost {
+				if a.status != http.StatusNoContent || a.text != "" {
+					t.Errorf("%s %s: %d %q, want 204 and nothing", method, path, a.status, a.text)
+				}
+				continue
+			}
+			if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != allow {
+				t.Errorf("%s %s: %d, Allow %q; want 405, %s", method, path, a.status, a.header.Get("Allow"), allow)
 			}
 		}
 	}
+	d.wantActive(api, token)
 }
 
 // RFC 6749 §4, RFC 7662 §2.1 and RFC 7009 §2.1 name one media type. A body of another is not parsed, whatever it says.

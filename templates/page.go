@@ -150,9 +150,6 @@ type LogoutPage struct {
 
 // SignedOutPage says that it is done.
 type SignedOutPage struct {
-	// App and Back lead back to the app, if it registered a page to go back to.
-	App  *App
-	Back string
 	// Everywhere says that all other browsers and apps were logged out too.
 	Everywhere bool
 }

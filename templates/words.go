@@ -101,7 +101,7 @@ func (l *language) title(scope, given string) string {
 }
 
 func (l *language) describe(scope, given string) string {
-	if words, ours := l.words["scope."+scope+".text"]; ours {
+	if words, ours := l.words["scope_text."+scope]; ours {
 		return words
 	}
 	return given

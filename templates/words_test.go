@@ -14,7 +14,7 @@ import (
 )
 
 // fromCode are the words that no template names: those of dates, and of our own scopes and resources.
-var fromCode = regexp.MustCompile(`^(months|date|duration\.(seconds|minutes|hours|days)\.(one|other)|scope\..+|resource\.(identity|own))$`)
+var fromCode = regexp.MustCompile(`^(months|date|duration\.(seconds|minutes|hours|days)\.(one|other)|scope(_text)?\..+|resource\.(identity|own))$`)
 
 func wordsOf(t *testing.T, language string) map[string]string {
 	t.Helper()

@@ -45,8 +45,11 @@ type sessionSecret struct {
 // secretCoding has one spelling for each value. A secret is a whole number of its groups, so none is padded.
 var secretCoding = base64.RawURLEncoding.Strict()
 
-func newSessionSecret() sessionSecret {
-	s := sessionSecret{id: uuid.New()}
+func newSessionSecret() sessionSecret { return newProof(uuid.New()) }
+
+// newProof is a new secret for a session.
+func newProof(id uuid.UUID) sessionSecret {
+	s := sessionSecret{id: id}
 	_, _ = rand.Read(s.proof[:]) // never fails
 	return s
 }

@@ -40,7 +40,7 @@ func (s *Sessions) Resume(ctx context.Context, text string) (*Session, *User, er
 	if !opens || u == nil || u.Disabled || u.Epoch != r.Epoch || !s.limits.live(&r.Session, now) {
 		return nil, nil, ErrNoSession
 	}
-	if r, err = s.note(ctx, r, now); err != nil {
+	if r, err = s.note(ctx, r, secret, now); err != nil {
 		return nil, nil, err
 	}
 	return &r.Session, u, nil
@@ -48,7 +48,7 @@ func (s *Sessions) Resume(ctx context.Context, text string) (*Session, *User, er
 
 // note writes down that a session is used, now and then, and so puts off its end. That it could not be written is no
 // reason to refuse: only that somebody ended the session meanwhile is.
-func (s *Sessions) note(ctx context.Context, r *sessionRecord, now time.Time) (*sessionRecord, error) {
+func (s *Sessions) note(ctx context.Context, r *sessionRecord, secret sessionSecret, now time.Time) (*sessionRecord, error) {
 	// With a short idle limit a minute is too long: the session would end under its user's hands.
 	if now.Sub(r.LastSeen) < min(noteEvery, s.limits.Idle/2) {
 		return r, nil
@@ -66,7 +66,7 @@ func (s *Sessions) note(ctx context.Context, r *sessionRecord, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	if again == nil || !s.limits.live(&again.Session, now) {
+	if !again.opens(secret) || !s.limits.live(&again.Session, now) {
 		return nil, ErrNoSession
 	}
 	return again, nil

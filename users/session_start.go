@@ -30,13 +30,25 @@ type NewSession struct {
 // Start logs a user in, and returns what opens the new session; it is not kept. It returns ErrNoSession if the user's
 // sessions were ended since he was read.
 //
-// The session that the browser held before ends, whosever it was, and nothing of it goes into the new one: a cookie
-// that somebody planted before the login opens nothing after it.
+// Who logs in again goes on in his own session, under a new secret: what he allowed in it lives on. The session of
+// somebody else that the browser held before ends, and nothing of it goes into the new one. Either way a cookie that
+// somebody planted before the login opens nothing after it.
 func (s *Sessions) Start(ctx context.Context, n NewSession) (string, *Session, error) {
 	// 1. The session before.
+	secret, renewed, err := s.renew(ctx, n)
+	if err != nil {
+		return "", nil, fmt.Errorf("renew a session: %w", err)
+	}
+	if renewed != nil {
+		return secret, renewed, nil
+	}
 	if err := s.replace(ctx, n.Replaces); err != nil {
 		return "", nil, fmt.Errorf("end the session before: %w", err)
 	}
+	return s.start(ctx, n)
+}
+
+func (s *Sessions) start(ctx context.Context, n NewSession) (string, *Session, error) {
 	// 2. The new one: its name before its record, so that none is unlisted.
 	secret := newSessionSecret()
 	r := s.made(n, secret)

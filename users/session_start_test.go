@@ -59,25 +59,56 @@ func TestALoginAdoptsNoCookie(t *testing.T) {
 	}
 }
 
-// Each login has a new id and a new secret, and the cookie before it is dead.
-func TestEachLoginIsANewSession(t *testing.T) {
+// OWASP ASVS 7.2.4: each login has a new secret, and the cookie before it is dead. Who logs in again goes on in his own
+// session: what he allowed in it does not end because he proved once more who he is.
+func TestEachLoginHasANewSecret(t *testing.T) {
 	h := openHall(t, users.SessionLimits{})
 	u := h.user(t, "alice")
-	seen := make(map[string]bool)
-	before := ""
+	before, first := h.start(t, u, "")
+	seen := map[string]bool{before: true}
 	for range 5 {
+		h.clock.Advance(10 * time.Minute)
 		secret, session := h.start(t, u, before)
-		if seen[secret] || seen[session.ID.String()] || secret[24:] == before[min(24, len(before)):] {
-			t.Error("it was there before")
+		if seen[secret] || secret[24:] == before[24:] {
+			t.Error("the secret was there before")
 		}
-		seen[secret], seen[session.ID.String()] = true, true
-		if before != "" {
-			wantErr(t, "the one before", h.resume(t, before), users.ErrNoSession)
+		if session.ID != first.ID || !session.AuthTime.After(first.AuthTime) || !session.Ends.After(first.Ends) || !session.Created.Equal(first.Created) {
+			t.Errorf("got %+v after %+v, want the same session with a newer login", session, first)
 		}
-		before = secret
+		wantErr(t, "the one before", h.resume(t, before), users.ErrNoSession)
+		wantErr(t, "the new one", h.resume(t, secret), nil)
+		seen[secret], before = true, secret
 	}
 	if list, err := h.List(t.Context(), u.ID); err != nil || len(list) != 1 {
 		t.Errorf("%d live: %v", len(list), err)
+	}
+	if h.grants.endedFor(first.ID) != uuid.Nil {
+		t.Error("what was granted in the session ended")
+	}
+}
+
+// A session that is over is not brought back by a login: its grants have ended, and a new one begins.
+func TestALoginBringsNoSessionBack(t *testing.T) {
+	for name, end := range map[string]func(h *hall, u *users.User, id uuid.UUID) error{
+		"ended":      func(h *hall, u *users.User, id uuid.UUID) error { _, err := h.End(t.Context(), u.ID, id); return err },
+		"idle":       func(h *hall, _ *users.User, _ uuid.UUID) error { h.clock.Advance(2 * time.Hour); return nil },
+		"all ended":  func(h *hall, u *users.User, _ uuid.UUID) error { return h.room.EndSessions(t.Context(), u.ID) },
+		"not so old": func(h *hall, _ *users.User, _ uuid.UUID) error { return nil },
+	} {
+		h := openHall(t, users.SessionLimits{})
+		u := h.user(t, "alice")
+		before, first := h.start(t, u, "")
+		if err := end(h, u, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		u, err := h.room.Fresh(t.Context(), u.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, session := h.start(t, u, before)
+		if goesOn := session.ID == first.ID; goesOn != (name == "not so old") {
+			t.Errorf("%s: the session goes on: %v", name, goesOn)
+		}
 	}
 }
 

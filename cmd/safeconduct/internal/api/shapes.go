@@ -6,18 +6,25 @@ import "time"
 
 // ClientRecord is a registered client.
 type ClientRecord struct {
-	ClientID     string         `json:"client_id"`
-	Name         string         `json:"name"`
-	Type         string         `json:"type"`
-	AuthMethod   string         `json:"auth_method"`
-	GrantTypes   []string       `json:"grant_types"`
-	Scopes       []string       `json:"scopes"`
-	RedirectURIs []string       `json:"redirect_uris"`
-	FirstParty   bool           `json:"first_party"`
-	Disabled     bool           `json:"disabled"`
-	Secrets      []SecretRecord `json:"secrets"`
-	Created      time.Time      `json:"created"`
-	ClientSecret string         `json:"client_secret"`
+	ClientID                 string         `json:"client_id"`
+	Name                     string         `json:"name"`
+	Type                     string         `json:"type"`
+	AuthMethod               string         `json:"auth_method"`
+	GrantTypes               []string       `json:"grant_types"`
+	Scopes                   []string       `json:"scopes"`
+	RedirectURIs             []string       `json:"redirect_uris"`
+	FirstParty               bool           `json:"first_party"`
+	Disabled                 bool           `json:"disabled"`
+	RequiredScopes           []string       `json:"required_scopes"`
+	ClientURI                string         `json:"client_uri"`
+	PostLogoutRedirectURIs   []string       `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI     string         `json:"backchannel_logout_uri"`
+	BackchannelLogoutSession bool           `json:"backchannel_logout_session_required"`
+	IDTokenAlg               string         `json:"id_token_signed_response_alg"`
+	PKCE                     string         `json:"pkce"`
+	Secrets                  []SecretRecord `json:"secrets"`
+	Created                  time.Time      `json:"created"`
+	ClientSecret             string         `json:"client_secret"`
 }
 
 // SecretRecord names a secret. Secret is there when it was made.
@@ -34,6 +41,7 @@ type UserRecord struct {
 	Username        string    `json:"username"`
 	Name            string    `json:"name"`
 	Email           string    `json:"email"`
+	EmailVerified   bool      `json:"email_verified"`
 	Admin           bool      `json:"admin"`
 	Disabled        bool      `json:"disabled"`
 	SecondFactor    bool      `json:"second_factor"`
@@ -66,12 +74,23 @@ type ScopeRecord struct {
 // GrantRecord is a grant of a user.
 type GrantRecord struct {
 	ID         string    `json:"id"`
+	Name       string    `json:"name"`
 	ClientID   string    `json:"client_id"`
 	ClientName string    `json:"client_name"`
 	Scopes     []string  `json:"scopes"`
 	Audience   []string  `json:"audience"`
 	Created    time.Time `json:"created"`
 	Ends       time.Time `json:"ends"`
+}
+
+// SigningKeyRecord is a key that signs tokens, by everything but itself.
+type SigningKeyRecord struct {
+	ID             string    `json:"kid"`
+	Algorithm      string    `json:"alg"`
+	Created        time.Time `json:"created"`
+	SignsFrom      time.Time `json:"signs_from"`
+	SignsUntil     time.Time `json:"signs_until"`
+	PublishedUntil time.Time `json:"published_until"`
 }
 
 // TokenRecord is what a token is good for.

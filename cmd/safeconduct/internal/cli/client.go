@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,14 @@ func showClient(p *page, c api.ClientRecord) {
 	p.field("auth_method", c.AuthMethod)
 	p.field("grant_types", list(c.GrantTypes))
 	p.field("scopes", list(c.Scopes))
+	p.field("required_scopes", list(c.RequiredScopes))
 	p.field("redirect_uris", list(c.RedirectURIs))
+	p.field("post_logout_redirect_uris", list(c.PostLogoutRedirectURIs))
+	p.field("backchannel_logout_uri", c.BackchannelLogoutURI)
+	p.field("backchannel_logout_session_required", yes(c.BackchannelLogoutSession))
+	p.field("client_uri", c.ClientURI)
+	p.field("id_token_signed_response_alg", c.IDTokenAlg)
+	p.field("pkce", c.PKCE)
 	p.field("first_party", yes(c.FirstParty))
 	p.field("secrets", counted(len(c.Secrets), "secret"))
 	p.field("status", status(c.Disabled))
@@ -44,16 +52,20 @@ func showClient(p *page, c api.ClientRecord) {
 
 // clientFlags are the flags of create and edit.
 type clientFlags struct {
-	name, authMethod, rotation string
-	grants, scopes, redirects  []string
-	firstParty                 bool
-	window                     int
+	name, authMethod, rotation        string
+	grants, scopes, redirects         []string
+	required, postLogout              []string
+	uri, backchannel, algorithm, pkce string
+	firstParty                        bool
+	window                            int
 }
 
 // clientFields are the names of the flags in the API.
 var clientFields = map[string]string{
 	"name": "name", "auth-method": "auth_method", "grant": "grant_types", "scope": "scopes", "redirect-uri": "redirect_uris",
 	"first-party": "first_party", "rotation": "rotation", "refresh-window": "refresh_window",
+	"required-scope": "required_scopes", "client-uri": "client_uri", "post-logout-redirect-uri": "post_logout_redirect_uris",
+	"backchannel-logout-uri": "backchannel_logout_uri", "id-token-alg": "id_token_signed_response_alg", "pkce": "pkce",
 }
 
 func (f *clientFlags) add(cmd *cobra.Command) {
@@ -62,6 +74,12 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.grants, "grant", nil, "grant types: authorization_code, refresh_token, password, client_credentials")
 	flags.StringArrayVar(&f.scopes, "scope", nil, "scopes that it may ask for; several in one argument or several times")
 	flags.StringArrayVar(&f.redirects, "redirect-uri", nil, "where codes are sent to, compared letter by letter; several times")
+	flags.StringArrayVar(&f.required, "required-scope", nil, "those of its scopes that users who agree cannot leave out")
+	flags.StringArrayVar(&f.postLogout, "post-logout-redirect-uri", nil, "where a browser may be sent to after it was logged out; several times")
+	flags.StringVar(&f.backchannel, "backchannel-logout-uri", "", "where it is told that a user has logged out")
+	flags.StringVar(&f.uri, "client-uri", "", "its home page, shown to users")
+	flags.StringVar(&f.algorithm, "id-token-alg", "", "what ID tokens are signed with: RS256, ES256 or EdDSA (default RS256)")
+	flags.StringVar(&f.pkce, "pkce", "", "optional for a confidential client that cannot do PKCE (default required)")
 	flags.StringVar(&f.authMethod, "auth-method", "", "client_secret_basic or client_secret_post, or none for a public client")
 	flags.BoolVar(&f.firstParty, "first-party", false, "it is our own, and may have admin: scopes")
 	flags.StringVar(&f.rotation, "rotation", "", "new refresh token at each refresh: always or never (default by type)")
@@ -72,6 +90,8 @@ func (f *clientFlags) values() map[string]any {
 	return map[string]any{
 		"name": f.name, "auth-method": f.authMethod, "grant": f.grants, "scope": words(f.scopes), "redirect-uri": f.redirects,
 		"first-party": f.firstParty, "rotation": f.rotation, "refresh-window": f.window,
+		"required-scope": words(f.required), "client-uri": f.uri, "post-logout-redirect-uri": f.postLogout,
+		"backchannel-logout-uri": f.backchannel, "id-token-alg": f.algorithm, "pkce": f.pkce,
 	}
 }
 
@@ -159,6 +179,9 @@ func (a *app) createClient(cmd *cobra.Command, in map[string]any, file string) e
 	if made.ClientSecret != "" && !keep.wanted() {
 		r.bare = append(r.bare, made.ClientSecret)
 		r.words = append(r.words, "The secret is shown this once; only its hash is kept.")
+	}
+	if slices.Contains(made.Scopes, "openid") && len(made.RedirectURIs) > 0 && made.IDTokenAlg == "" {
+		r.words = append(r.words, "ID tokens are signed with RS256, which every client library knows; ES256 is smaller and faster: add --id-token-alg ES256 if yours knows it")
 	}
 	r.words = append(r.words, nextForClient(made))
 	return a.show(r)

@@ -75,7 +75,7 @@ func (a *app) dev(ctx context.Context, listen, level string) error {
 		return orStopped(ctx, err)
 	}
 	defer func() { logClose(log, n.Close()) }()
-	file, err := demo.Ensure(ctx, api.InProcess(n.Server.LocalHandler()), folder)
+	file, err := demo.Ensure(ctx, api.InProcess(n.Server.LocalHandler()), c.Issuer, folder)
 	if err != nil {
 		return orStopped(ctx, err)
 	}
@@ -138,17 +138,20 @@ func (a *app) greet(what running, folder string) error {
 		_, err := fmt.Fprintln(a.out, what.Issuer)
 		return err
 	}
-	_, err := fmt.Fprintf(a.out, `Safeconduct %s serves %s for development.
-Its data and secrets are in %s; delete that folder to start over.
+	_, err := fmt.Fprintf(a.out, `Safeconduct %[1]s serves %[2]s for development.
+Its data and secrets are in %[3]s; delete that folder to start over.
 
-Copy these lines into another terminal, in this folder, one after the other:
+In the browser: open %[2]s/demo/app and sign in as DEMO_USER with DEMO_PASSWORD, which are in
+%[5]s. Your account is at %[2]s/account.
 
-%s
+Or copy these lines into another terminal, in this folder, one after the other:
+
+%[4]s
 The command line reaches this server too, for example:
 
-safeconduct client list --data-dir %s
+safeconduct client list --data-dir %[6]s
 
 Not for production: plain HTTP and demo accounts. Press Ctrl-C to stop.
-`, buildVersion().Version, what.Issuer, filepath.Clean(folder), demo.Lines(what.Issuer, what.Demo), folder)
+`, buildVersion().Version, what.Issuer, filepath.Clean(folder), demo.Lines(what.Issuer, what.Demo), what.Demo, folder)
 	return err
 }

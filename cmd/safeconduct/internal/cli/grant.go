@@ -36,9 +36,9 @@ func (a *app) listGrantsCommand() *cobra.Command {
 				return err
 			}
 			return a.show(listed(raw, found.Items, "grant", func(g api.GrantRecord) string { return g.ID },
-				[]string{"ID", "CLIENT", "SCOPES", "CREATED", "ENDS"},
+				[]string{"ID", "CLIENT", "NAME", "SCOPES", "CREATED", "ENDS"},
 				func(g api.GrantRecord) []string {
-					return []string{g.ID, g.ClientID, list(g.Scopes), date(g.Created), date(g.Ends)}
+					return []string{g.ID, g.ClientID, g.Name, list(g.Scopes), date(g.Created), date(g.Ends)}
 				}))
 		},
 	}

@@ -43,6 +43,7 @@ var spellings = []struct {
 	{keys.AccessPrefix, "access token", tokenSize},
 	{keys.RefreshPrefix, "refresh token", tokenSize},
 	{keys.CodePrefix, "authorization code", tokenSize},
+	{keys.KeyPrefix, "API key", tokenSize},
 	{keys.ClientSecretPrefix, "client secret", secretSize},
 	{keys.ResourceSecretPrefix, "resource secret", secretSize},
 }
@@ -105,7 +106,7 @@ func inspected(i inspection) result {
 	r := result{json: encode(i), bare: []string{i.Kind}}
 	if i.Kind == kindUnknown {
 		r.human = func(p *page) {
-			p.row("not a token of Safeconduct: those begin with sca_, scr_ or scc_, and are copied as a whole")
+			p.row("not a token of Safeconduct: those begin with sca_, scr_, scc_ or sck_, and are copied as a whole")
 		}
 		return r
 	}

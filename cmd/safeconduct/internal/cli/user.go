@@ -31,6 +31,7 @@ func showUser(p *page, u api.UserRecord) {
 	p.field("username", u.Username)
 	p.field("name", u.Name)
 	p.field("email", u.Email)
+	p.field("email_verified", yes(u.EmailVerified))
 	p.field("admin", yes(u.Admin))
 	p.field("second_factor", yes(u.SecondFactor))
 	p.field("status", status(u.Disabled))
@@ -44,7 +45,7 @@ func showUser(p *page, u api.UserRecord) {
 
 func (a *app) createUserCommand() *cobra.Command {
 	var name, email string
-	var admin, fromStdin, none bool
+	var verified, admin, fromStdin, none bool
 	cmd := &cobra.Command{
 		Use: "create USERNAME", Short: "Create a user; the password is asked for", Args: arguments("USERNAME"),
 		Example: example(
@@ -52,7 +53,7 @@ func (a *app) createUserCommand() *cobra.Command {
 			"pass show ada | safeconduct user create ada --password-stdin", "without a terminal",
 		),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in := map[string]any{"username": args[0], "name": name, "email": email, "admin": admin}
+			in := map[string]any{"username": args[0], "name": name, "email": email, "email_verified": verified, "admin": admin}
 			if none && fromStdin {
 				return usage("--no-password and --password-stdin contradict each other")
 			}
@@ -70,6 +71,7 @@ func (a *app) createUserCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&name, "name", "", "name that is shown")
 	flags.StringVar(&email, "email", "", "e-mail address")
+	flags.BoolVar(&verified, "email-verified", false, "the address is known to be the user's")
 	flags.BoolVar(&admin, "admin", false, "may administer the server")
 	flags.BoolVar(&fromStdin, "password-stdin", false, "read the password from the standard input")
 	flags.BoolVar(&none, "no-password", false, "no password: nobody can log in by one")
@@ -95,14 +97,14 @@ func (a *app) createUser(cmd *cobra.Command, in map[string]any) error {
 
 func editUserCommand(k *kind[api.UserRecord]) *cobra.Command {
 	var username, name, email string
-	var admin, secondFactor bool
+	var verified, admin, secondFactor bool
 	cmd := &cobra.Command{
 		Use: "edit USER", Short: "Change a user; less rights or another second factor log the user out everywhere", Args: arguments("USER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change, err := changes(cmd, map[string]any{
-				"username": username, "name": name, "email": email, "admin": admin, "second-factor": secondFactor,
+				"username": username, "name": name, "email": email, "email-verified": verified, "admin": admin, "second-factor": secondFactor,
 			}, map[string]string{
-				"username": "username", "name": "name", "email": "email", "admin": "admin", "second-factor": "second_factor",
+				"username": "username", "name": "name", "email": "email", "email-verified": "email_verified", "admin": "admin", "second-factor": "second_factor",
 			})
 			if err != nil {
 				return err
@@ -114,7 +116,8 @@ func editUserCommand(k *kind[api.UserRecord]) *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&username, "username", "", "name to log in with")
 	flags.StringVar(&name, "name", "", "name that is shown")
-	flags.StringVar(&email, "email", "", "e-mail address")
+	flags.StringVar(&email, "email", "", "e-mail address; a new one is not verified unless it is said so")
+	flags.BoolVar(&verified, "email-verified", false, "the address is known to be the user's")
 	flags.BoolVar(&admin, "admin", false, "may administer the server; --admin=false takes it away")
 	flags.BoolVar(&secondFactor, "second-factor", false, "a password alone does not log the user in")
 	return cmd

@@ -109,18 +109,35 @@ func addAllowedHost(c *Config, text string) *fault {
 }
 
 func addTrustedProxy(c *Config, text string) *fault {
+	network, wrong := parseNetwork(text)
+	if wrong == nil && network.Bits() == 0 {
+		wrong = &fault{quote(text) + " is everyone: anybody could then choose the address that he seems to come from", "Name the networks of your proxies"}
+	}
+	if wrong == nil {
+		c.Server.TrustedProxies = append(c.Server.TrustedProxies, network)
+	}
+	return wrong
+}
+
+func addNotifyNetwork(c *Config, text string) *fault {
+	network, wrong := parseNetwork(text)
+	if wrong == nil {
+		c.Server.NotifyNetworks = append(c.Server.NotifyNetworks, network)
+	}
+	return wrong
+}
+
+// parseNetwork reads a network, or an address as the network of itself.
+func parseNetwork(text string) (netip.Prefix, *fault) {
 	prefix, err := netip.ParsePrefix(text)
 	if address, addressErr := netip.ParseAddr(text); addressErr == nil && address.Zone() == "" {
 		prefix, err = netip.PrefixFrom(address, address.BitLen()), nil
 	}
 	switch {
 	case err != nil:
-		return &fault{quote(text) + " is not a network", "Write an address such as 10.0.0.7, or a network such as 10.0.0.0/24"}
-	case prefix.Bits() == 0:
-		return &fault{quote(text) + " is everyone: anybody could then choose the address that he seems to come from", "Name the networks of your proxies"}
+		return netip.Prefix{}, &fault{quote(text) + " is not a network", "Write an address such as 10.0.0.7, or a network such as 10.0.0.0/24"}
 	case prefix != prefix.Masked():
-		return &fault{quote(text) + " has bits behind its length", "Write " + prefix.Masked().String()}
+		return netip.Prefix{}, &fault{quote(text) + " has bits behind its length", "Write " + prefix.Masked().String()}
 	}
-	c.Server.TrustedProxies = append(c.Server.TrustedProxies, prefix)
-	return nil
+	return prefix, nil
 }

@@ -251,6 +251,31 @@ func brokenFiles() []brokenFile {
 		{"passwords:\n  memory: -1MiB\n", "2:11: passwords.memory: ", "not a size"},
 		{"passwords:\n  passes: 0\n", "2:11: passwords.passes: ", "from 1 to 100"},
 
+		// sessions
+		{"sessions:\n  idle_ttl: 1\n", "2:13: sessions.idle_ttl: ", "no unit"},
+		{"sessions:\n  idle_ttl: 30s\n", "2:13: sessions.idle_ttl: ", "Use 1m to 180d"},
+		{"sessions:\n  idle_ttl: 2d\n", "2:13: sessions.idle_ttl: ", "longer than sessions.max_ttl, 24h"},
+		{"sessions:\n  max_ttl: 31d\n", "2:12: sessions.max_ttl: ", "longer than sessions.remember_ttl, 30d"},
+		{"sessions:\n  remember_ttl: 10y\n", "2:17: sessions.remember_ttl: ", "not a duration"},
+
+		// keys
+		{"keys:\n  rotate_every: 30m\n", "2:17: keys.rotate_every: ", "Use 1h to 365d"},
+		{"keys:\n  publish_ahead: 1m\n", "2:18: keys.publish_ahead: ", "Use 10m to 30d"},
+		{"keys:\n  rotate_every: 1d\n", "2:17: keys.publish_ahead", "more than half of keys.rotate_every, 1d"},
+
+		// ui
+		{"ui:\n  name: ''\n", "2:9: ui.name: ", "is empty"},
+		{"ui:\n  name: ' Example'\n", "2:9: ui.name: ", "blanks around it"},
+		{"ui:\n  name: \"a\\u202eb\"\n", "2:9: ui.name: ", "cannot be seen"},
+		{"ui:\n  name: " + strings.Repeat("a", 61) + "\n", "2:9: ui.name: ", "longer than 60"},
+		{"ui:\n  accent: blue\n", "2:11: ui.accent: ", "is not a colour"},
+		{"ui:\n  accent: '#fff'\n", "2:11: ui.accent: ", "six hexadecimal digits"},
+		{"ui:\n  accent_dark: '#12345g'\n", "2:16: ui.accent_dark: ", "is not a colour"},
+		{"ui:\n  logo_file: ~/logo.png\n", "2:14: ui.logo_file: ", "only a shell understands"},
+		{"ui:\n  templates_dir: https://example.com/\n", "2:18: ui.templates_dir: ", "is a URL"},
+		{"server:\n  notify_networks: [10.0.0.1/8]\n", "2:21: server.notify_networks: ", "bits behind its length"},
+		{"server:\n  notify_networks: [intranet]\n", "2:21: server.notify_networks: ", "not a network"},
+
 		// log
 		{"log:\n  level: verbose\n", "2:10: log.level: ", "Use debug, info, warn or error"},
 		{"log:\n  level: INFO\n", "2:10: log.level: ", "Did you mean info?"},

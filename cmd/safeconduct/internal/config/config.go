@@ -20,7 +20,10 @@ type Config struct {
 	Store     Store
 	Secrets   Secrets
 	Tokens    Tokens
+	Sessions  Sessions
+	Keys      Keys
 	Passwords Passwords
+	UI        UI
 	Log       Log
 }
 
@@ -29,6 +32,7 @@ type Server struct {
 	Listen         string
 	AllowedHosts   []string
 	TrustedProxies []netip.Prefix
+	NotifyNetworks []netip.Prefix
 	DrainDelay     time.Duration
 	CertFile       string
 	KeyFile        string
@@ -54,6 +58,28 @@ type Tokens struct {
 	Access      time.Duration
 	RefreshIdle time.Duration
 	RefreshMax  time.Duration
+}
+
+// Sessions are how long people stay logged in.
+type Sessions struct {
+	Idle     time.Duration
+	Max      time.Duration
+	Remember time.Duration
+}
+
+// Keys are how the signing keys follow each other.
+type Keys struct {
+	RotateEvery  time.Duration
+	PublishAhead time.Duration
+}
+
+// UI is how the pages look.
+type UI struct {
+	Name         string
+	LogoFile     string
+	Accent       string
+	AccentDark   string
+	TemplatesDir string
 }
 
 // Passwords is what hashing them may cost.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/templates"
 )
 
 // Material is what the files and secrets of a configuration hold.
@@ -19,6 +20,8 @@ type Material struct {
 	StorePassword string
 	// TLS is nil if the server does not speak TLS itself.
 	TLS *tls.Certificate
+	// Pages are the pages that people see, as ui says.
+	Pages *templates.Set
 }
 
 // Open reads the files that the configuration names. Its error is of type Errors and holds everything that is wrong.
@@ -51,10 +54,52 @@ func (r *Result) Open() (*Material, error) {
 		m.TLS, err = loadCertificate(r.Server.CertFile, r.Server.KeyFile)
 		refuse("server.tls.cert_file", err)
 	}
+	pages, at, err := r.pages()
+	m.Pages = pages
+	refuse(at, err)
 	if len(l.problems) > 0 {
 		return nil, l.problems
 	}
 	return m, nil
+}
+
+// logoMax is more than any logo needs.
+const logoMax = 256 << 10
+
+// pages makes the pages. With an error it names the key that is to blame.
+func (r *Result) pages() (*templates.Set, string, error) {
+	o := templates.Options{Brand: templates.Brand{Name: r.UI.Name, Accent: r.UI.Accent, AccentDark: r.UI.AccentDark}, Folder: r.UI.TemplatesDir}
+	if r.UI.LogoFile != "" {
+		logo, err := readLogo(r.UI.LogoFile)
+		if err != nil {
+			return nil, "ui.logo_file", err
+		}
+		o.Brand.Logo = logo
+	}
+	set, err := templates.New(o)
+	var blamed *templates.BrandError
+	if errors.As(err, &blamed) {
+		return nil, brandKeys[blamed.Part], err
+	}
+	return set, "ui.templates_dir", err
+}
+
+// brandKeys are the keys of what can be wrong with a brand.
+var brandKeys = map[templates.BrandPart]string{
+	templates.PartLogo: "ui.logo_file", templates.PartAccent: "ui.accent", templates.PartAccentDark: "ui.accent_dark",
+}
+
+func readLogo(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	logo, err := io.ReadAll(io.LimitReader(file, logoMax+1))
+	if err == nil && len(logo) > logoMax {
+		err = fmt.Errorf("%s is larger than 256 KB", path)
+	}
+	return logo, err
 }
 
 func loadCertificate(certFile, keyFile string) (*tls.Certificate, error) {

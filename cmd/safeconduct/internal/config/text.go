@@ -59,3 +59,26 @@ func parsePrefix(text string) (string, *fault) {
 	}
 	return text, nil
 }
+
+// parseTitle reads a name that people see.
+func parseTitle(text string) (string, *fault) {
+	const longest = 60
+	switch {
+	case strings.TrimSpace(text) != text || text == "":
+		return "", &fault{quote(text) + " is empty or has blanks around it", "Write the name alone, such as Example Login"}
+	case len([]rune(text)) > longest:
+		return "", &fault{"is longer than 60 characters", "Write a shorter one"}
+	case strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) }):
+		return "", &fault{quote(text) + " has characters that cannot be seen", "Leave them out"}
+	}
+	return text, nil
+}
+
+// parseColor reads #rrggbb. Whether it can be read on our pages is found out where they are made.
+func parseColor(text string) (string, *fault) {
+	digits, found := strings.CutPrefix(text, "#")
+	if !found || len(digits) != 6 || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+		return "", &fault{quote(text) + " is not a colour", "Write # and six hexadecimal digits, in quotes because # starts a comment: \"#1d4ed8\""}
+	}
+	return strings.ToLower(text), nil
+}

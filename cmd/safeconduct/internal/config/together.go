@@ -41,6 +41,12 @@ func (l *loader) checkTogether(r *Result) {
 			fault{FormatDuration(r.Tokens.RefreshIdle) + " is longer than tokens.refresh_max_ttl, " + FormatDuration(r.Tokens.RefreshMax), "Make it shorter, or the other longer"}},
 		{r.Tokens.Access > r.Tokens.RefreshIdle, "tokens.access_ttl", []string{"tokens.refresh_idle_ttl"},
 			fault{FormatDuration(r.Tokens.Access) + " is longer than tokens.refresh_idle_ttl, " + FormatDuration(r.Tokens.RefreshIdle), "Make it shorter, or the other longer"}},
+		{r.Sessions.Idle > r.Sessions.Max, "sessions.idle_ttl", []string{"sessions.max_ttl"},
+			fault{FormatDuration(r.Sessions.Idle) + " is longer than sessions.max_ttl, " + FormatDuration(r.Sessions.Max), "Make it shorter, or the other longer"}},
+		{r.Sessions.Max > r.Sessions.Remember, "sessions.max_ttl", []string{"sessions.remember_ttl"},
+			fault{FormatDuration(r.Sessions.Max) + " is longer than sessions.remember_ttl, " + FormatDuration(r.Sessions.Remember), "Make it shorter, or the other longer"}},
+		{r.Keys.PublishAhead > r.Keys.RotateEvery/2, "keys.publish_ahead", []string{"keys.rotate_every"},
+			fault{FormatDuration(r.Keys.PublishAhead) + " is more than half of keys.rotate_every, " + FormatDuration(r.Keys.RotateEvery), "Make it shorter, or the other longer"}},
 		{len(socket) > socketMax, "data_dir", nil,
 			fault{"is too long: the path of the socket in it would have more than 103 characters", "Choose a shorter path"}},
 	} {

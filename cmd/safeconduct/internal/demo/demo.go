@@ -21,8 +21,11 @@ import (
 // File is the name of the file with the demo's secrets, in the data directory.
 const File = "demo.env"
 
-// slug names the demo API, which the server makes itself.
-const slug = "demo-orders"
+// slug names the demo API and webID the demo app in the browser, which the server plays itself.
+const (
+	slug  = "demo-orders"
+	webID = "demo-web"
+)
 
 // The variables in the file.
 const (
@@ -40,9 +43,9 @@ func variables() []string {
 
 // Ensure makes what of the demo is not there yet and returns the path of the file with its secrets. Names and the
 // password are written down before anything is made of them, so a start that was interrupted is taken up by the next.
-func Ensure(ctx context.Context, local *api.Client, folder string) (string, error) {
-	d := &demo{api: local, path: filepath.Join(folder, File)}
-	for _, step := range []func(context.Context) error{d.read, d.ensureUser, d.ensureClient, d.ensureAPI} {
+func Ensure(ctx context.Context, local *api.Client, issuer, folder string) (string, error) {
+	d := &demo{api: local, issuer: issuer, path: filepath.Join(folder, File)}
+	for _, step := range []func(context.Context) error{d.read, d.ensureUser, d.ensureClient, d.ensureWeb, d.ensureAPI} {
 		if err := step(ctx); err != nil {
 			return "", fmt.Errorf("set up the demo: %w", err)
 		}
@@ -52,6 +55,7 @@ func Ensure(ctx context.Context, local *api.Client, folder string) (string, erro
 
 type demo struct {
 	api    *api.Client
+	issuer string
 	path   string
 	values map[string]string
 }
@@ -127,6 +131,25 @@ func (d *demo) ensureClient(ctx context.Context) error {
 	}
 	d.values[clientSecret] = made.ClientSecret
 	return d.write()
+}
+
+// ensureWeb makes the app that people see in the browser. The port may be another one than the last time.
+func (d *demo) ensureWeb(ctx context.Context) error {
+	path := "/clients/" + webID
+	callback := []string{d.issuer + "/demo/app/callback"}
+	exists, err := d.exists(ctx, path)
+	if err != nil {
+		return err
+	}
+	if exists {
+		_, err = d.api.Call(ctx, http.MethodPatch, path, map[string]any{"redirect_uris": callback})
+		return err
+	}
+	_, err = d.api.Call(ctx, http.MethodPost, "/clients", map[string]any{
+		"client_id": webID, "name": "Parchment Orders", "type": "public", "grant_types": []string{"authorization_code", "refresh_token"},
+		"scopes": []string{"openid", "profile", "email", "offline_access", "orders:read", "orders:write"}, "redirect_uris": callback,
+	})
+	return err
 }
 
 func (d *demo) ensureAPI(ctx context.Context) error {

@@ -59,6 +59,8 @@ func (d discarded) Header() http.Header         { return d.header }
 func (d discarded) Write(p []byte) (int, error) { return len(p), nil }
 func (d discarded) WriteHeader(int)             {}
 
+const issuer = "http://localhost:8080"
+
 // A first start may be interrupted between any two steps, and within each. The next one completes the demo, with one
 // user, and leaves no secret valid that is in nobody's hands.
 func TestInterruptedSetUpIsCompleted(t *testing.T) {
@@ -67,8 +69,8 @@ func TestInterruptedSetUpIsCompleted(t *testing.T) {
 		for calls := 0; ; calls++ {
 			folder := t.TempDir()
 			handler := open(t, folder)
-			_, err := demo.Ensure(ctx, api.InProcess(&mortal{handler, calls, doneYet}), folder)
-			if _, err := demo.Ensure(ctx, api.InProcess(handler), folder); err != nil {
+			_, err := demo.Ensure(ctx, api.InProcess(&mortal{handler, calls, doneYet}), issuer, folder)
+			if _, err := demo.Ensure(ctx, api.InProcess(handler), issuer, folder); err != nil {
 				t.Fatalf("after %d calls: %v", calls, err)
 			}
 			checkDemo(t, handler, folder)
@@ -177,7 +179,7 @@ func TestDeletedPiecesAreMadeAgain(t *testing.T) {
 	folder := t.TempDir()
 	handler := open(t, folder)
 	local := api.InProcess(handler)
-	if _, err := demo.Ensure(ctx, local, folder); err != nil {
+	if _, err := demo.Ensure(ctx, local, issuer, folder); err != nil {
 		t.Fatal(err)
 	}
 	before := variables(t, folder)
@@ -186,7 +188,7 @@ func TestDeletedPiecesAreMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := demo.Ensure(ctx, local, folder); err != nil {
+	if _, err := demo.Ensure(ctx, local, issuer, folder); err != nil {
 		t.Fatal(err)
 	}
 	checkDemo(t, handler, folder)

@@ -89,6 +89,9 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 		Lifetimes: server.Lifetimes{Access: c.Tokens.Access, RefreshIdle: c.Tokens.RefreshIdle, RefreshMax: c.Tokens.RefreshMax},
 		Hasher:    users.NewHasher(params, c.Passwords.Workers, hasherQueue(c.Passwords.Queue)),
 
+		Sessions:    users.SessionLimits{Idle: c.Sessions.Idle, Max: c.Sessions.Max, Remember: c.Sessions.Remember},
+		SigningKeys: server.SigningKeys{Lifetime: c.Keys.RotateEvery, Ahead: c.Keys.PublishAhead},
+		Pages:       o.Material.Pages, NotifyNetworks: c.Server.NotifyNetworks,
 		TrustedProxies: c.Server.TrustedProxies, AllowedHosts: c.Server.AllowedHosts, DrainDelay: c.Server.DrainDelay,
 		Demo: o.Demo,
 	})
