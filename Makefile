@@ -6,7 +6,13 @@ TAGS := nomsgpack
 GOFLAGS += -buildvcs=false
 export GOFLAGS
 
-.PHONY: build test check bench image clean
+# A new version has its folder's name in server/chromium_axe_test.go too. The checksum is "npm view axe-core
+# dist.integrity" in hexadecimal digits.
+AXE_VERSION := 4.14.1
+AXE_SHA512  := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+AXE := .cache/axe-core-$(AXE_VERSION)
+
+.PHONY: build test check bench pages image clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '-s -w' -o safeconduct ./cmd/safeconduct
@@ -16,9 +22,14 @@ test: needs
 
 # What the tests need beside Go. As root on Debian it is installed, elsewhere it is named.
 .PHONY: needs
-needs:
+needs: programs $(AXE)/axe.min.js
+
+.PHONY: programs
+programs:
 	@missing=""; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$$missing chromium"; \
+	command -v npm >/dev/null || [ -f $(AXE)/axe.min.js ] || missing="$$missing npm"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v gcc >/dev/null || missing="$$missing gcc"; \
 	if [ -n "$$missing" ]; then \
@@ -28,6 +39,13 @@ needs:
 	    echo "the tests need:$$missing. On Debian: apt-get install$$missing" >&2; exit 1; \
 	  fi; \
 	fi
+
+# What looks for barriers in the pages. The tests read it from this folder and nothing else of npm's.
+$(AXE)/axe.min.js: | programs
+	@rm -rf $(AXE) && mkdir -p $(AXE)
+	@cd $(AXE) && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && \
+	  echo "$(AXE_SHA512)  axe-core-$(AXE_VERSION).tgz" | sha512sum --check --quiet && \
+	  tar -xzf axe-core-$(AXE_VERSION).tgz --strip-components=1 package/axe.min.js package/LICENSE && rm axe-core-$(AXE_VERSION).tgz
 
 # Everything that is checked without running: format, vet, static analysis, known vulnerabilities.
 check:
@@ -39,8 +57,14 @@ check:
 	  else echo "$$out" >&2; exit 1; fi
 
 # Speed, next to floors in the same run. The figures in docs/performance.md come from here.
-bench: needs
+bench:
+	@command -v redis-server >/dev/null || $(MAKE) programs
 	$(GO) run -tags $(TAGS) ./bench
+
+# The pictures of the pages, as people see them.
+pages: needs
+	mkdir -p docs/pages
+	SAFECONDUCT_TEST_REQUIRE_ALL=1 SAFECONDUCT_TEST_SCREENSHOTS=$(CURDIR)/docs/pages $(GO) test -tags $(TAGS) -count=1 -run '^TestScreenshots$$' ./server
 
 image:
 	docker build -t safeconduct .
