@@ -79,6 +79,15 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			return nil, err
 		}
 	}
+	if slices.Contains(b.only, pagesName) {
+		for _, language := range []string{"en", "de"} {
+			w, err := weighPages(language)
+			if err != nil {
+				return nil, fmt.Errorf("weigh the pages: %w", err)
+			}
+			r.weights = append(r.weights, w)
+		}
+	}
 	r.end()
 	return r, nil
 }
@@ -117,7 +126,8 @@ func (b *bench) prepare(ctx context.Context) error {
 
 func (b *bench) startFloor(ctx context.Context) error {
 	f := b.floors
-	j := job{Floor: true, Credentials: map[string]string{f.resource.id: f.resource.secret, f.machine.id: f.machine.secret, f.web.id: f.web.secret, f.app: ""}}
+	j := job{Floor: true, Credentials: map[string]string{f.resource.id: f.resource.secret, f.machine.id: f.machine.secret, f.web.id: f.web.secret, f.app: "",
+		f.site.id: f.site.secret, f.siteRSA.id: f.siteRSA.secret}}
 	if b.redis != nil {
 		j.Place = b.redis.url
 		for _, token := range f.floorTokens() {

@@ -52,7 +52,8 @@ func measuresEverything(t *testing.T, program string) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, progress)
 	}
-	for _, scenario := range []string{"metadata", "introspect", "introspect-garbage", "refresh", "client-credentials", "revoke", "password-apart", "password"} {
+	for _, scenario := range []string{"metadata", "introspect", "introspect-garbage", "refresh", "client-credentials", "revoke", "password-apart",
+		"code-flow", "code-flow-es256", "code-flow-rs256", "login-page", "password"} {
 		for _, engine := range engines {
 			if row := "| " + scenario + " | " + engine + " | 1000 | "; !strings.Contains(out, row) {
 				t.Errorf("no row %q in\n%s", row, out)
@@ -62,7 +63,7 @@ func measuresEverything(t *testing.T, program string) {
 	if len(engines) == 1 {
 		redistest.Missing(t, "redis-server is not installed (Debian: apt-get install redis-server): only bolt was tried")
 	}
-	for _, part := range []string{"| machine's grant | ", "| floor: Gin + one Lua | ", "| get 1."} {
+	for _, part := range []string{"| machine's grant | ", "| floor: Gin + one Lua | ", "| floor: Gin + 7 GET + 3 Lua + ES256 | ", "| get 1.", "| en | 12 | "} {
 		if !strings.Contains(out, part) {
 			t.Errorf("no %q in\n%s", part, out)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -15,16 +16,19 @@ import (
 	"github.com/go-redis/redis/v8"
 )
 
-// floor is the least that a handler does for a request: authenticate the client, parse the form, make one Redis call
-// and write an answer of the usual size. It checks no scope, counts no guess, writes no log and joins no calls.
+// floor is the least that a handler does for a request: authenticate the client, parse the form, make one Redis call, or
+// for a code as many as the server, and write an answer of the usual size. It checks no scope, counts no guess, writes
+// no log and joins no calls.
 type floor struct {
 	redis   *redis.Client
 	secrets map[string][sha256.Size]byte
 	rotate  *redis.Script
+	signers map[string]crypto.Signer // by client
 }
 
 const (
 	helloPath    = "/hello"
+	loginPath    = "/login"
 	jsonType     = "application/json; charset=utf-8"
 	recordSize   = 140 // bytes, about a grant's
 	floorTokens  = "f:"
@@ -50,6 +54,9 @@ func startFloor(j job) (address string, stop func() error, err error) {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.GET(helloPath, func(c *gin.Context) { c.Data(http.StatusOK, jsonType, []byte(`{"hello":true}`)) })
+	if err := loginPageFloor(engine); err != nil {
+		return "", nil, err
+	}
 	if j.Place != "" {
 		options, err := redis.ParseURL(j.Place)
 		if err != nil {
@@ -63,6 +70,9 @@ func startFloor(j job) (address string, stop func() error, err error) {
 		engine.POST("/oauth/introspect", f.introspect)
 		engine.POST("/oauth/token", f.token)
 		engine.POST("/oauth/revoke", f.revoke)
+		if err := f.flowFloors(engine); err != nil {
+			return "", nil, err
+		}
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -123,7 +133,7 @@ func (f *floor) revoke(c *gin.Context) {
 	c.Data(http.StatusOK, jsonType, []byte("{}"))
 }
 
-// token is one SET, or for a refresh one script.
+// token is one SET, or for a refresh one script; see redeem for a code.
 func (f *floor) token(c *gin.Context) {
 	if !f.enter(c) {
 		return
@@ -139,6 +149,10 @@ func (f *floor) token(c *gin.Context) {
 	record := make([]byte, recordSize)
 	copy(record, access)
 
+	if c.Request.PostForm.Has("code") {
+		f.redeem(c, append(body, `,"refresh_token":"`+access+`"`...))
+		return
+	}
 	presented := c.Request.PostForm.Get("refresh_token")
 	if presented == "" {
 		if f.redis.Set(c.Request.Context(), floorKey(access), record, floorLife).Err() != nil {

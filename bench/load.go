@@ -15,7 +15,9 @@ type talk struct {
 	// next writes the next request after dst. It returns false when there is nothing left to ask.
 	next func(dst []byte) ([]byte, bool)
 	// accept says what is wrong with an answer.
-	accept func(status int, body []byte) error
+	accept func(answer) error
+	// steps is how many requests are counted and timed as one; 0 is one.
+	steps int
 }
 
 // load is a closed loop: each connection sends a request when it has checked the answer to the one before.
@@ -61,17 +63,9 @@ func startLoad(address string, talks []talk) (*load, error) {
 func (c *connection) run() {
 	request := make([]byte, 0, 1024)
 	for !c.load.stopping.Load() {
-		var more bool
-		if request, more = c.talk.next(request[:0]); !more {
-			break
-		}
 		began := time.Now()
-		status, body, err := c.wire.exchange(request)
-		if err == nil {
-			err = c.talk.accept(status, body)
-		}
-		if err != nil {
-			c.err = err
+		var more bool
+		if request, more = c.converse(request); !more {
 			break
 		}
 		c.took = append(c.took, time.Since(began))
@@ -80,6 +74,25 @@ func (c *connection) run() {
 	if !c.load.stopping.Load() {
 		c.load.finish.Do(func() { close(c.load.finished) })
 	}
+}
+
+// converse asks whatever is counted as one. It returns false when there is nothing left to ask, or something went wrong.
+func (c *connection) converse(request []byte) ([]byte, bool) {
+	for range max(c.talk.steps, 1) {
+		var more bool
+		if request, more = c.talk.next(request[:0]); !more {
+			return request, false
+		}
+		answer, err := c.wire.exchange(request)
+		if err == nil {
+			err = c.talk.accept(answer)
+		}
+		if err != nil {
+			c.err = err
+			return request, false
+		}
+	}
+	return request, true
 }
 
 // asked counts the answers so far.

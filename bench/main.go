@@ -1,8 +1,9 @@
 // Command bench measures what Safeconduct costs: requests per second, processor time per request, latency and memory,
-// on each engine, next to floors that are measured in the same run. It starts everything that it needs, the server
-// under test and the floors as children of its own program and a redis-server, and leaves nothing behind.
+// on each engine, next to floors that are measured in the same run, and the size of the pages. It starts everything
+// that it needs, the server under test and the floors as children of its own program and a redis-server, and leaves
+// nothing behind.
 //
-// A floor is the least that a Gin handler with one Redis call costs for a request of that kind. The figures to compare
+// A floor is the least that Gin handlers with as many Redis calls cost for a request of that kind. The figures to compare
 // over time and between machines are the ratios to the floors: rates and microseconds belong to one machine and hour.
 //
 // `make bench` calls it. It promises that every answer it counted was the right one, and that it ends.
@@ -55,6 +56,7 @@ type options struct {
 	memory      int   // grants for the figures of memory
 	revocations int   // tokens to revoke, for all rounds
 	users       int   // who log in
+	people      int   // who are logged in
 	accessLog   bool
 	profiles    string
 	out         string
@@ -100,7 +102,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.BoolVar(&o.short, "short", false, "about a minute: few and brief rounds, 1,000 grants")
-	flags.StringVar(&only, "only", "", "measure these scenarios alone, separated by commas: "+strings.Join(scenarioNames(), ", "))
+	flags.StringVar(&only, "only", "", "measure these scenarios alone, separated by commas: "+strings.Join(append(scenarioNames(), memoryName, pagesName), ", "))
 	flags.StringVar(&engines, "engines", "redis,bolt", "the engines to measure")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario, interleaved with its floor")
 	flags.DurationVar(&o.duration, "duration", 1500*time.Millisecond, "length of a round, without its warm-up")
@@ -130,7 +132,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	}
 	o.revocations = int(o.duration.Seconds()*1.3*35_000)*(o.rounds+1) + 1000
 	var err error
-	if o.only, err = choose(only, append(scenarioNames(), memoryName)); err != nil {
+	if o.only, err = choose(only, append(scenarioNames(), memoryName, pagesName)); err != nil {
 		return o, err
 	}
 	// What is not asked for needs no seed, but one of each keeps the rest simple.
@@ -139,6 +141,10 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	}
 	if !slices.Contains(o.only, loginApart) {
 		o.users = 1
+	}
+	o.people = int(o.duration.Seconds()*1.3*1700)*(o.rounds+1)*3/flowsEach + 1
+	if !slices.ContainsFunc(o.only, func(name string) bool { return strings.HasPrefix(name, flowName) }) {
+		o.people = 1
 	}
 	o.engines, err = choose(engines, []string{engineRedis, engineBolt})
 	return o, err

@@ -18,6 +18,7 @@ type report struct {
 	redis      *redisServer
 	results    []*result
 	footprints []footprint
+	weights    []weight
 	hash       time.Duration
 }
 
@@ -46,6 +47,13 @@ func (r *report) markdown() string {
 		fmt.Fprintf(&out, "\n| in Redis, all keys and their overhead, %d grants | bytes a grant | goal |\n|---|---|---|\n", r.b.memory)
 		for _, f := range r.footprints {
 			fmt.Fprintf(&out, "| %s | %.0f | ≤ %.0f |\n", f.what, f.bytes, f.goal)
+		}
+	}
+	if len(r.weights) > 0 {
+		out.WriteString("\n| all pages, uncompressed | pages | bytes | the largest | css | js | icon | total | goal | requests to other hosts | goal |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+		for _, w := range r.weights {
+			fmt.Fprintf(&out, "| %s | %d | %d | %s, %d | %d | %d | %d | %d | < %d | %d | 0 |\n",
+				w.language, w.pages, w.html, w.largest, w.largestSize, w.css, w.js, w.rest, w.total(), pagesGoal, w.elsewhere)
 		}
 	}
 	return out.String()

@@ -33,7 +33,9 @@ const (
 	introspectName = "introspect"
 	revokeName     = "revoke"
 	loginApart     = "password-apart"
+	flowName       = "code-flow"
 	memoryName     = "memory"
+	pagesName      = "pages"
 )
 
 // bareGin is the one floor that needs no Redis.
@@ -51,6 +53,10 @@ func scenarios() []scenario {
 		{name: "client-credentials", floor: "Gin + SET", talk: askClientCredentials, goals: map[string]float64{engineRedis: 0.85}},
 		{name: revokeName, floor: "Gin + DEL", talk: askRevocation, floorTalk: askFloorRevocation, goals: map[string]float64{engineRedis: 1.1}, once: true},
 		{name: loginApart, floor: "Gin + SET", talk: askLogin, floorTalk: askFloorLogin, goals: map[string]float64{engineRedis: 1.2}},
+		{name: flowName, floor: flowFloor, talk: askFlow, floorTalk: alone(askFlow)},
+		{name: flowName + "-es256", floor: flowFloor + " + ES256", talk: askFlowES256, floorTalk: alone(askFlowES256)},
+		{name: flowName + "-rs256", floor: flowFloor + " + RS256", talk: askFlowRS256, floorTalk: alone(askFlowRS256)},
+		{name: "login-page", floor: bareGin, talk: askLoginPage, goals: map[string]float64{engineRedis: 2, engineBolt: 2}},
 		{name: "password", talk: askSlowLogin, slowHash: true, connections: realQueue},
 	}
 }
@@ -64,22 +70,22 @@ func scenarioNames() []string {
 }
 
 // accepting accepts answers of status 200 that hold a mark.
-func accepting(mark string) func(int, []byte) error {
+func accepting(mark string) func(answer) error {
 	wanted := []byte(mark)
-	return func(status int, body []byte) error {
-		if status != http.StatusOK || !bytes.Contains(body, wanted) {
-			return unexpected(status, body, mark)
+	return func(a answer) error {
+		if a.status != http.StatusOK || !bytes.Contains(a.body, wanted) {
+			return unexpected(a, mark)
 		}
 		return nil
 	}
 }
 
 // unexpected tells of a wrong answer; one of success may hold a token, so it is not shown.
-func unexpected(status int, body []byte, wanted string) error {
-	if status == http.StatusOK {
+func unexpected(a answer, wanted string) error {
+	if a.status == http.StatusOK {
 		return fmt.Errorf("answered 200 without %s", wanted)
 	}
-	return fmt.Errorf("answered %d %s, want 200 with %s", status, body[:min(len(body), 300)], wanted)
+	return fmt.Errorf("answered %d %s, want %s", a.status, a.body[:min(len(a.body), 300)], wanted)
 }
 
 // repeating is the talk that asks the same thing again and again.
@@ -138,12 +144,12 @@ func askRefresh(f *fixture, host string, i int) talk {
 		next: func(dst []byte) ([]byte, bool) {
 			return appendForm(dst, start, "grant_type=refresh_token&client_id=", f.app, "&refresh_token=", f.refresh[i]), true
 		},
-		accept: func(status int, body []byte) error {
+		accept: func(a answer) error {
 			const mark = `"refresh_token":"`
-			_, rest, found := bytes.Cut(body, []byte(mark))
+			_, rest, found := bytes.Cut(a.body, []byte(mark))
 			next, _, ended := bytes.Cut(rest, []byte{'"'})
-			if status != http.StatusOK || !found || !ended || string(next) == f.refresh[i] {
-				return unexpected(status, body, "another refresh token")
+			if a.status != http.StatusOK || !found || !ended || string(next) == f.refresh[i] {
+				return unexpected(a, "another refresh token")
 			}
 			f.refresh[i] = string(next)
 			return nil

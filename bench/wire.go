@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,8 +22,14 @@ const exchangeTimeout = 10 * time.Second
 type wire struct {
 	conn     net.Conn
 	in       *bufio.Reader
-	body     []byte
+	answer   answer
 	deadline time.Time
+}
+
+// answer is what the benchmark looks at of an answer. It is good until the next exchange.
+type answer struct {
+	status         int
+	location, body []byte
 }
 
 // dial connects from an address of the loopback network, or from any where that one cannot be had.
@@ -39,46 +47,43 @@ func dial(address string, from net.IP) (*wire, error) {
 
 func (w *wire) close() { _ = w.conn.Close() }
 
-// exchange sends a request and reads its answer. The body is good until the next exchange.
-func (w *wire) exchange(request []byte) (status int, body []byte, err error) {
+// exchange sends a request and reads its answer.
+func (w *wire) exchange(request []byte) (answer, error) {
+	a := &w.answer
 	if now := time.Now(); w.deadline.Sub(now) < exchangeTimeout/2 {
 		w.deadline = now.Add(exchangeTimeout)
 		if err := w.conn.SetDeadline(w.deadline); err != nil {
-			return 0, nil, err
+			return answer{}, err
 		}
 	}
 	if _, err := w.conn.Write(request); err != nil {
-		return 0, nil, fmt.Errorf("send a request: %w", err)
+		return answer{}, fmt.Errorf("send a request: %w", err)
 	}
 	line, err := w.in.ReadSlice('\n')
 	if err != nil {
-		return 0, nil, fmt.Errorf("read an answer: %w", err)
+		return answer{}, fmt.Errorf("read an answer: %w", err)
 	}
 	if len(line) < 12 {
-		return 0, nil, errors.New("read an answer: no status line")
+		return answer{}, errors.New("read an answer: no status line")
 	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, nil, errors.New("read an answer: no status")
+	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return answer{}, errors.New("read an answer: no status")
 	}
 	length, err := w.headers()
 	if err != nil {
-		return 0, nil, err
+		return answer{}, err
 	}
-	if cap(w.body) < length {
-		w.body = make([]byte, length)
+	a.body = slices.Grow(a.body[:0], length)[:length]
+	if _, err := io.ReadFull(w.in, a.body); err != nil {
+		return answer{}, fmt.Errorf("read the body of an answer: %w", err)
 	}
-	w.body = w.body[:length]
-	if _, err := io.ReadFull(w.in, w.body); err != nil {
-		return 0, nil, fmt.Errorf("read the body of an answer: %w", err)
-	}
-	return status, w.body, nil
+	return *a, nil
 }
-
-var lengthHeader = []byte("content-length:")
 
 // headers reads to the end of the headers and returns the length of the body, which every answer here declares.
 func (w *wire) headers() (length int, err error) {
 	length = -1
+	w.answer.location = w.answer.location[:0]
 	for {
 		line, err := w.in.ReadSlice('\n')
 		if err != nil {
@@ -88,16 +93,27 @@ func (w *wire) headers() (length int, err error) {
 		if len(line) == 0 {
 			break
 		}
-		if len(line) > len(lengthHeader) && bytes.EqualFold(line[:len(lengthHeader)], lengthHeader) {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(lengthHeader):]))); err != nil {
+		if value, is := header(line, "Content-Length"); is {
+			if length, err = strconv.Atoi(string(value)); err != nil {
 				return 0, errors.New("read the headers of an answer: no length")
 			}
+		}
+		if value, is := header(line, "Location"); is {
+			w.answer.location = append(w.answer.location, value...)
 		}
 	}
 	if length < 0 {
 		return 0, errors.New("read the headers of an answer: the body has no length")
 	}
 	return length, nil
+}
+
+// header is the value of a line of the headers, if it is the one of that name.
+func header(line []byte, name string) (value []byte, is bool) {
+	if len(line) <= len(name) || line[len(name)] != ':' || !strings.EqualFold(string(line[:len(name)]), name) {
+		return nil, false
+	}
+	return bytes.TrimSpace(line[len(name)+1:]), true
 }
 
 // basic is an Authorization header. Ids and secrets of ours have no character that needs escaping.
