@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -19,14 +20,8 @@ func (s *Server) begin(c *gin.Context) {
 	c.Request = c.Request.WithContext(withNote(c.Request.Context(), n))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 	h := c.Writer.Header()
+	maps.Copy(h, s.everyHeader)
 	h.Set("X-Request-Id", n.id)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
-	if strings.HasPrefix(s.issuer, "https://") {
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-	}
 	defer func() {
 		if p := recover(); p != nil {
 			s.answerPanic(c, n, p)
@@ -34,6 +29,20 @@ func (s *Server) begin(c *gin.Context) {
 		s.logRequest(c, n, started)
 	}()
 	c.Next()
+}
+
+// everyHeader are the headers of every answer, before a handler changes them. They are shared by all answers: a value is
+// replaced, or grows into a new one, and is never written to.
+func everyHeader(secure bool) http.Header {
+	h := http.Header{}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+	return h
 }
 
 // answerPanic answers a request whose handling panicked. The log gets the stack and nothing of the request: headers and

@@ -1,5 +1,5 @@
-// Package server is everything of Safeconduct that speaks HTTP: the protocol endpoints, discovery, health, and our own
-// protected API. It translates: a request into a call of the rooms below (grants, clients, users, resources), and what
+// Package server is everything of Safeconduct that speaks HTTP: the protocol endpoints, discovery, health, the pages that
+// people see, and our own protected API. It translates: a request into a call of the rooms below (grants, clients, users, resources), and what
 // they answer into a response. It decides nothing that they could decide, and keeps nothing between two requests but
 // caches.
 //
@@ -125,6 +125,8 @@ type Server struct {
 	identity  *resources.Resource
 
 	pages       *templates.Set
+	everyHeader http.Header
+	pageHeader  http.Header
 	forms       formTokens
 	crossOrigin *http.CrossOriginProtection
 	notices     *notices
@@ -159,6 +161,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Store: c.Store, Changes: s.changes, Ring: c.Keys, Lifetime: c.SigningKeys.Lifetime, Ahead: c.SigningKeys.Ahead,
 	})
 	s.forms = newFormTokens(c.Keys)
+	s.everyHeader, s.pageHeader = everyHeader(s.secure()), pageHeader()
 	s.notices = newNotices(c.NotifyNetworks)
 	s.crossOrigin = http.NewCrossOriginProtection()
 	if err := s.crossOrigin.AddTrustedOrigin(s.issuer); err != nil {
