@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/safeconduct/safeconduct/server"
+	"github.com/safeconduct/safeconduct/users"
 )
 
 // RFC 9207 §2, RFC 9700 §4.4: every answer names the server, letter by letter as the metadata does, so that an app that
@@ -221,8 +224,8 @@ func TestTheWayToACodeLeaksNothing(t *testing.T) {
 // with its nonce and state.
 func TestAnswersAreNeverMixedUp(t *testing.T) {
 	t.Parallel()
-	d := deployBolt(t)
 	const people, rounds = 24, 10
+	d := deployBolt(t, func(c *server.Config) { c.Hasher = users.NewHasher(cheapHash, 0, people) }) // nobody is turned away
 	apps := []app{d.webApp(obj{"first_party": true}), d.webApp(obj{"redirect_uris": []string{"https://two.example/cb"}}), d.webApp(obj{"redirect_uris": []string{"https://three.example/cb"}})}
 	apps[1].callback, apps[2].callback = "https://two.example/cb", "https://three.example/cb"
 	ids := make([]string, people)

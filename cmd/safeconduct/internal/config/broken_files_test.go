@@ -254,14 +254,14 @@ func brokenFiles() []brokenFile {
 		// sessions
 		{"sessions:\n  idle_ttl: 1\n", "2:13: sessions.idle_ttl: ", "no unit"},
 		{"sessions:\n  idle_ttl: 30s\n", "2:13: sessions.idle_ttl: ", "Use 1m to 180d"},
-		{"sessions:\n  idle_ttl: 2d\n", "2:13: sessions.idle_ttl: ", "longer than sessions.max_ttl, 24h"},
+		{"sessions:\n  idle_ttl: 2d\n", "2:13: sessions.idle_ttl: ", "longer than sessions.max_ttl, 1d"},
 		{"sessions:\n  max_ttl: 31d\n", "2:12: sessions.max_ttl: ", "longer than sessions.remember_ttl, 30d"},
 		{"sessions:\n  remember_ttl: 10y\n", "2:17: sessions.remember_ttl: ", "not a duration"},
 
 		// keys
 		{"keys:\n  rotate_every: 30m\n", "2:17: keys.rotate_every: ", "Use 1h to 365d"},
 		{"keys:\n  publish_ahead: 1m\n", "2:18: keys.publish_ahead: ", "Use 10m to 30d"},
-		{"keys:\n  rotate_every: 1d\n", "2:17: keys.publish_ahead", "more than half of keys.rotate_every, 1d"},
+		{"keys:\n  rotate_every: 1d\n", "2:17: keys.rotate_every: ", "keys.publish_ahead 1d is more than half of keys.rotate_every, 1d"},
 
 		// ui
 		{"ui:\n  name: ''\n", "2:9: ui.name: ", "is empty"},
