@@ -10,8 +10,8 @@ import (
 // Token is an access token or API key that is good, with what it gives.
 type Token struct {
 	Grant
-	Serial  uint32
-	Expires time.Time
+	Serial          uint32
+	Issued, Expires time.Time
 	// Narrowed says that the token is good for less than its grant.
 	Narrowed bool
 }
@@ -76,7 +76,7 @@ func (s *Service) Revoke(ctx context.Context, token string, client uint32) error
 		s.report(ctx, EventWrongClient, *g, false)
 		return ErrInvalid
 	}
-	return s.end(ctx, g.user(), g.Client, g.id)
+	return s.end(ctx, *g)
 }
 
 // RevokeAny is Revoke for the operator, who may revoke the tokens of every client and the API keys of every user.
@@ -85,7 +85,7 @@ func (s *Service) RevokeAny(ctx context.Context, token string) error {
 	if err != nil || g == nil {
 		return err
 	}
-	return s.end(ctx, g.user(), g.Client, g.id)
+	return s.end(ctx, *g)
 }
 
 // revocable finds the grant that a token refers to, or nil when there is none. A rotated refresh token still refers to

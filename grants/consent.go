@@ -90,7 +90,17 @@ func (s *Service) SaveConsent(ctx context.Context, user uuid.UUID, c Consent) er
 	return nil
 }
 
-// ForgetConsent makes a client ask again. It ends no grant; see EndClient for the order of the two. The name in the index
+// RemoveClient takes from a client everything that a user gave it: it must ask again, and all its grants end. In the other
+// order a request that comes in between, and for which nobody is asked, would make a grant that outlives both.
+func (s *Service) RemoveClient(ctx context.Context, user uuid.UUID, client uint32) error {
+	if err := s.ForgetConsent(ctx, user, client); err != nil {
+		return err
+	}
+	_, err := s.EndClient(ctx, user, client)
+	return err
+}
+
+// ForgetConsent makes a client ask again. It ends no grant. The name in the index
 // stays and lapses: a consent that is given at this moment has entered it already.
 func (s *Service) ForgetConsent(ctx context.Context, user uuid.UUID, client uint32) error {
 	if err := s.store.Delete(ctx, consentKey(user, client)); err != nil {

@@ -21,14 +21,26 @@ func NewEnder(s store.Store) Ender { return Ender{s} }
 // EndUser ends every grant of a user, API keys too. The caller has raised the user's epoch before: a grant that is being
 // made right now is not written yet, but finds the new epoch.
 func (e Ender) EndUser(ctx context.Context, user uuid.UUID) error {
-	return e.walk(ctx, user, "", func(client uint32, id uuid.UUID) (bool, error) {
+	var live []grant
+	err := e.walk(ctx, user, "", func(client uint32, id uuid.UUID) (bool, error) {
 		// The name of a grant on the way stays: if its user has logged in again since, the grant is good and must be
 		// listed.
 		r, _, err := e.load(ctx, user, client, id)
-		if r == nil {
-			return true, err
+		if r != nil {
+			live = append(live, grant{id, r})
 		}
-		return true, e.end(ctx, user, client, id)
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	return e.announced(ctx, userMark(user, live, e.store.Now()), func() error {
+		for _, g := range live {
+			if err := e.remove(ctx, g); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -45,14 +57,12 @@ func (e Ender) EndSession(ctx context.Context, user, session uuid.UUID) error {
 		if r == nil || r.session() != session || r.State == active && r.Offline {
 			return true, err
 		}
-		return true, e.end(ctx, user, client, id)
+		return true, e.end(ctx, grant{id, r})
 	})
 }
 
 // EndClient ends every grant of a user for one client, also one that is being made right now, and returns how many it
-// ended. The user's consent is not its business, but comes first: who takes the client's rights away for good calls
-// ForgetConsent and then EndClient. In the other order a request that comes in between, and for which nobody is asked,
-// makes a grant that outlives both.
+// ended. The user's consent is not its business; RemoveClient ends both.
 func (e Ender) EndClient(ctx context.Context, user uuid.UUID, client uint32) (int, error) {
 	count := 0
 	err := e.walkClient(ctx, user, client, func(id uuid.UUID) error {
@@ -98,8 +108,9 @@ func (e Ender) bury(ctx context.Context, user uuid.UUID, client uint32, id uuid.
 			return ended, err
 		}
 		if r != nil {
-			if err := e.store.Delete(ctx, recordKey(id)); err != nil {
-				return false, fmt.Errorf("end grant: %w", err)
+			err := e.announced(ctx, grant{id, r}.revocation(e.store.Now()), func() error { return e.delete(ctx, id) })
+			if err != nil {
+				return false, err
 			}
 			ended = true
 		}
@@ -118,15 +129,24 @@ func (e Ender) bury(ctx context.Context, user uuid.UUID, client uint32, id uuid.
 	}
 }
 
-// end deletes the record first: that is what ends the grant. A crash before the name is withdrawn leaves a name without
-// a grant, which lapses. It is for a grant whose tokens somebody holds, or that looks again at what it hangs on when
-// it has been written; for any other there is bury.
-func (e Ender) end(ctx context.Context, user uuid.UUID, client uint32, id uuid.UUID) error {
+// end ends a grant whose tokens somebody holds, or that looks again at what it hangs on when it has been written; for any
+// other there is bury.
+func (e Ender) end(ctx context.Context, g grant) error {
+	return e.announced(ctx, g.revocation(e.store.Now()), func() error { return e.remove(ctx, g) })
+}
+
+// remove deletes the record first: that is what ends the grant. A crash before the name is withdrawn leaves a name without
+// a grant, which lapses.
+func (e Ender) remove(ctx context.Context, g grant) error {
+	if err := e.delete(ctx, g.id); err != nil || !g.listed() {
+		return err
+	}
+	return e.withdraw(ctx, g.user(), g.Client, g.id)
+}
+
+func (e Ender) delete(ctx context.Context, id uuid.UUID) error {
 	if err := e.store.Delete(ctx, recordKey(id)); err != nil {
 		return fmt.Errorf("end grant: %w", err)
 	}
-	if user == uuid.Nil {
-		return nil
-	}
-	return e.withdraw(ctx, user, client, id)
+	return nil
 }

@@ -1,9 +1,11 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +26,7 @@ import (
 // A crash in between leaves a name without a grant, which lapses, or a grant that is listed and of which nobody holds a
 // token.
 func (s *Service) enter(ctx context.Context, g grant, d Delegation, ends time.Time) error {
-	if len(g.User) == 0 {
+	if !g.listed() {
 		// A machine's grant is in no index. The client's epoch, which every check compares, ends it.
 		if err := s.store.Set(ctx, recordKey(g.id), g.encode(), g.expires()); err != nil {
 			return fmt.Errorf("write grant: %w", err)
@@ -35,13 +37,13 @@ func (s *Service) enter(ctx context.Context, g grant, d Delegation, ends time.Ti
 	if g.Refreshable {
 		ends = g.at(g.End)
 	}
-	enrolled, err := s.store.Enroll(ctx, indexOf(g.user()), memberName(g.Client, g.id), ends)
+	enrolled, err := s.store.Enroll(ctx, indexOf(g.user(), g.Client), memberName(g.Client, g.id), ends)
 	if err != nil {
-		return fmt.Errorf("enter grant in the user's index: %w", err)
+		return fmt.Errorf("enter grant in its index: %w", err)
 	}
 	// It is in the index before the others are counted: of two that come at once, each counts the other.
 	switch {
-	case g.Key != nil && enrolled > KeysPerUser:
+	case g.Key != nil && enrolled > KeysPerOwner:
 		err = s.roomForKey(ctx, g)
 	case g.Key == nil && enrolled > CapPerClient:
 		err = s.endOldest(ctx, g.user(), g.Client)
@@ -99,7 +101,7 @@ func (s *Service) stillAllowed(ctx context.Context, g grant, d Delegation) (bool
 
 // refuse ends the new grant and returns why.
 func (s *Service) refuse(ctx context.Context, g grant, why error) error {
-	if err := s.end(ctx, g.user(), g.Client, g.id); err != nil {
+	if err := s.end(ctx, g); err != nil {
 		return err
 	}
 	return why
@@ -111,8 +113,11 @@ func (s *Service) endOldest(ctx context.Context, user uuid.UUID, client uint32) 
 	if err != nil {
 		return err
 	}
-	for _, id := range live[:max(len(live)-CapPerClient+1, 0)] {
-		if err := s.end(ctx, user, client, id); err != nil {
+	// Codes that nobody has redeemed go first: whoever can make a browser ask for codes must not end with them what
+	// somebody uses.
+	slices.SortStableFunc(live, func(a, b grant) int { return cmp.Compare(min(a.State, active), min(b.State, active)) })
+	for _, oldest := range live[:max(len(live)-CapPerClient+1, 0)] {
+		if err := s.end(ctx, oldest); err != nil {
 			return err
 		}
 	}

@@ -31,8 +31,8 @@ var (
 	ErrScope = errors.New("grants: the request asks for more than was granted")
 	// ErrResource is the answer to a request for a resource that the grant does not cover (invalid_target).
 	ErrResource = errors.New("grants: the grant does not cover the resource")
-	// ErrTooMany is the answer to a user who has as many API keys as one may have.
-	ErrTooMany = errors.New("grants: the user has as many API keys as one may have")
+	// ErrTooMany is the answer to an owner who has as many API keys as one may have.
+	ErrTooMany = errors.New("grants: the owner has as many API keys as one may have")
 )
 
 // CapPerClient is how many grants of one user may be live for one client. One more ends the oldest.
@@ -86,6 +86,8 @@ type Event struct {
 	Client uint32
 	// Ended says that the event ended the grant.
 	Ended bool
+	// Reason says what was wrong, where the kind does not.
+	Reason string
 }
 
 // Config is what a Service needs. All fields are required.
@@ -217,7 +219,7 @@ func (s *Service) stands(ctx context.Context, g grant, fresh bool) (bool, error)
 }
 
 // answer spells the tokens of a decision. It is the only function that gives out access and refresh tokens.
-func (s *Service) answer(g grant, d decision) Tokens {
+func (s *Service) answer(g grant, d decision, terms Terms) (Tokens, error) {
 	access := reference{kind: accessToken, grant: g.id, number: d.access.Serial, expires: g.accessEnd(d.access)}
 	out := Tokens{Expires: access.expires, Life: time.Duration(d.access.Life) * time.Second, Granted: g.Scopes, Note: d.note, Grant: g.seen()}
 	var covered []byte
@@ -226,12 +228,21 @@ func (s *Service) answer(g grant, d decision) Tokens {
 		covered = d.narrowed.covered()
 		out.Grant.Scopes, out.Grant.Resources = d.narrowed.Scopes, d.narrowed.Resources
 	}
-	out.Access = s.mint.write(access, g.Salt, covered)
+	if terms.Signs != nil && terms.Signs(out.Grant.Resources) {
+		t := Token{Grant: out.Grant, Serial: d.access.Serial, Issued: g.at(d.access.Issued), Expires: access.expires, Narrowed: d.narrowed != nil}
+		signed, err := terms.Sign(&t)
+		if err != nil {
+			return Tokens{}, fmt.Errorf("sign an access token: %w", err)
+		}
+		out.Access = signed
+	} else {
+		out.Access = s.mint.write(access, g.Salt, covered)
+	}
 	if g.Refreshable {
 		refresh := reference{kind: refreshToken, grant: g.id, number: d.generation, expires: wholeSecond(g.at(g.End))}
 		out.Refresh = s.mint.write(refresh, g.Salt, nil)
 	}
-	return out
+	return out, nil
 }
 
 func (g grant) seen() Grant {

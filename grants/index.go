@@ -19,8 +19,14 @@ const listPage = 256
 // refuses itself. An older name without a record was left by a crash.
 const issueTakes = time.Minute
 
-// indexOf is the index of a user's grants. Its names sort by client and then by age.
-func indexOf(user uuid.UUID) string { return "u" + string(user[:]) }
+// indexOf is the index of a user's grants. Its names sort by client and then by age. Without a user it is that of a
+// client's own API keys.
+func indexOf(user uuid.UUID, client uint32) string {
+	if user == uuid.Nil {
+		return "ck" + beforeClient(client)
+	}
+	return "u" + string(user[:])
+}
 
 const clientSize = 4
 
@@ -44,10 +50,14 @@ func beforeClient(client uint32) string {
 
 // walk visits the names in a user's index, in order, until visit says no.
 func (e Ender) walk(ctx context.Context, user uuid.UUID, after string, visit func(client uint32, id uuid.UUID) (bool, error)) error {
+	return e.walkIndex(ctx, indexOf(user, 0), after, visit)
+}
+
+func (e Ender) walkIndex(ctx context.Context, index, after string, visit func(client uint32, id uuid.UUID) (bool, error)) error {
 	for {
-		page, err := e.store.Members(ctx, indexOf(user), after, listPage)
+		page, err := e.store.Members(ctx, index, after, listPage)
 		if err != nil {
-			return fmt.Errorf("list the user's grants: %w", err)
+			return fmt.Errorf("list grants: %w", err)
 		}
 		for _, m := range page {
 			after = m.Name
@@ -66,9 +76,9 @@ func (e Ender) walk(ctx context.Context, user uuid.UUID, after string, visit fun
 	}
 }
 
-// walkClient visits those names that are of one client.
+// walkClient visits those names that are of one client; without a user, the client's own API keys.
 func (e Ender) walkClient(ctx context.Context, user uuid.UUID, client uint32, visit func(id uuid.UUID) error) error {
-	return e.walk(ctx, user, beforeClient(client), func(c uint32, id uuid.UUID) (bool, error) {
+	return e.walkIndex(ctx, indexOf(user, client), beforeClient(client), func(c uint32, id uuid.UUID) (bool, error) {
 		if c != client {
 			return false, nil
 		}
@@ -101,19 +111,19 @@ func (e Ender) young(id uuid.UUID) bool {
 }
 
 func (e Ender) withdraw(ctx context.Context, user uuid.UUID, client uint32, id uuid.UUID) error {
-	if err := e.store.Withdraw(ctx, indexOf(user), memberName(client, id)); err != nil {
-		return fmt.Errorf("withdraw grant from the user's index: %w", err)
+	if err := e.store.Withdraw(ctx, indexOf(user, client), memberName(client, id)); err != nil {
+		return fmt.Errorf("withdraw grant from its index: %w", err)
 	}
 	return nil
 }
 
 // liveFor lists the live grants of a user for one client, the oldest first, and withdraws names whose grants are gone.
-func (e Ender) liveFor(ctx context.Context, user uuid.UUID, client uint32) ([]uuid.UUID, error) {
-	var live []uuid.UUID
+func (e Ender) liveFor(ctx context.Context, user uuid.UUID, client uint32) ([]grant, error) {
+	var live []grant
 	err := e.walkClient(ctx, user, client, func(id uuid.UUID) error {
 		r, _, err := e.load(ctx, user, client, id)
 		if r != nil {
-			live = append(live, id)
+			live = append(live, grant{id, r})
 		}
 		return err
 	})

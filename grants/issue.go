@@ -65,7 +65,7 @@ func (s *Service) Issue(ctx context.Context, d Delegation) (Tokens, error) {
 	if err := s.enter(ctx, g, d, g.expires()); err != nil {
 		return Tokens{}, err
 	}
-	return s.answer(g, out), nil
+	return s.answer(g, out, d.Terms)
 }
 
 // IssueCode makes a grant whose tokens wait for the redemption of the code that it returns: generation 0. The id is for

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// KeysPerUser is how many API keys of one user may be live. One more is refused: ending the oldest would break
-	// whatever works with it.
-	KeysPerUser = 100
+	// KeysPerOwner is how many API keys of one user, or of one client, may be live. One more is refused: ending the
+	// oldest would break whatever works with it.
+	KeysPerOwner = 100
 	// KeyLifeMax is the longest life of an API key.
 	KeyLifeMax = 366 * 24 * time.Hour
 	labelMax   = 100
@@ -37,7 +37,7 @@ type Key struct {
 
 // IssueKey makes an API key: a grant that somebody made for himself, whose one token is for scripts and services. It is a
 // user's own (Client 0, a personal access token) or a client's own (no User). It hangs on no session, and lives until its
-// end, its revocation, or the next epoch of its owner. ErrTooMany says that the user has KeysPerUser.
+// end, its revocation, or the next epoch of its owner. ErrTooMany says that the owner has KeysPerOwner.
 func (s *Service) IssueKey(ctx context.Context, d Delegation, k Key) (string, Grant, error) {
 	if err := k.validate(); err != nil {
 		return "", Grant{}, err
@@ -72,32 +72,87 @@ func (k Key) validate() error {
 	case strings.ContainsFunc(k.Label, func(c rune) bool { return !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) }):
 		return name("contains a character that cannot be seen")
 	case k.Life < time.Second || k.Life > KeyLifeMax:
-		return &store.InvalidError{Field: "life", Problem: "is missing or too long", Fix: "give the key a life of at most 366 days"}
+		return &store.InvalidError{Field: "lifetime", Problem: "is missing or too long", Fix: "give the key a life of at most 366 days"}
 	}
 	return nil
 }
 
-// roomForKey refuses a key of a user who has as many as one may have. Keys on their way count: of two that come at once
-// for the last place, both may be refused, and never both be made.
+// roomForKey refuses a key of an owner who has as many as one may have. Keys on their way count: of two that come at once
+// for the last place, both may be refused, and never both be made. Those do not count that a new epoch of their owner has
+// ended.
 func (s *Service) roomForKey(ctx context.Context, g grant) error {
 	others := 0
 	err := s.walkClient(ctx, g.user(), g.Client, func(id uuid.UUID) error {
 		if id == g.id {
 			return nil
 		}
-		r, coming, err := s.load(ctx, g.user(), g.Client, id)
-		if r != nil || coming {
+		r, good, err := s.load(ctx, g.user(), g.Client, id)
+		if err == nil && r != nil {
+			good, err = s.stands(ctx, grant{id, r}, false)
+		}
+		if good {
 			others++
 		}
 		return err
 	})
-	if err != nil || others < KeysPerUser {
+	if err != nil || others < KeysPerOwner {
 		return err
 	}
 	if err := s.withdraw(ctx, g.user(), g.Client, g.id); err != nil {
 		return err
 	}
 	return ErrTooMany
+}
+
+// Owner is whose own an API key is: a user's, or a client's.
+type Owner struct {
+	User   uuid.UUID
+	Client uint32
+}
+
+// Keys returns up to limit API keys of an owner that are good, after a place in the list, the oldest first.
+func (s *Service) Keys(ctx context.Context, o Owner, after Cursor, limit int) ([]Grant, error) {
+	var found []Grant
+	from := max(after.member, beforeClient(o.Client))
+	err := s.walkIndex(ctx, indexOf(o.User, o.Client), from, func(client uint32, id uuid.UUID) (bool, error) {
+		if client != o.Client {
+			return false, nil
+		}
+		r, _, err := s.load(ctx, o.User, client, id)
+		if err != nil || r == nil {
+			return true, err
+		}
+		good, err := s.stands(ctx, grant{id, r}, false)
+		if good {
+			found = append(found, grant{id, r}.seen())
+		}
+		return len(found) < limit, err
+	})
+	return found, err
+}
+
+// EndKey ends one API key of an owner. It reports whether there was one.
+func (e Ender) EndKey(ctx context.Context, o Owner, id uuid.UUID) (bool, error) {
+	found := false
+	err := e.walkClient(ctx, o.User, o.Client, func(member uuid.UUID) error {
+		if member != id {
+			return nil
+		}
+		var err error
+		found, err = e.bury(ctx, o.User, o.Client, id)
+		return err
+	})
+	return found, err
+}
+
+// UserEpoch is the epoch of its user in which a live grant was made, and ErrInvalid if there is no such grant. Who makes an
+// API key by the right of a token makes it in that epoch: what ends the token then ends the key.
+func (e Ender) UserEpoch(ctx context.Context, id uuid.UUID) (uint32, error) {
+	r, _, err := e.record(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return r.UserEpoch, nil
 }
 
 const (

@@ -89,8 +89,8 @@ func TestAnAPIKeyNeedsANameAndAnEnd(t *testing.T) {
 		"no UTF-8":        {grants.Key{Label: "a\xff", Life: keyLife}, "name"},
 		"blanks":          {grants.Key{Label: " a", Life: keyLife}, "name"},
 		"hidden reversal": {grants.Key{Label: "a\u202eb", Life: keyLife}, "name"},
-		"no end":          {grants.Key{Label: "a"}, "life"},
-		"a late end":      {grants.Key{Label: "a", Life: grants.KeyLifeMax + 1}, "life"},
+		"no end":          {grants.Key{Label: "a"}, "lifetime"},
+		"a late end":      {grants.Key{Label: "a", Life: grants.KeyLifeMax + 1}, "lifetime"},
 	} {
 		_, _, err := b.grants.IssueKey(b.ctx, grants.Delegation{User: ada}, c.key)
 		var invalid *store.InvalidError
@@ -144,13 +144,13 @@ func TestAnAPIKeyThatRacesWithEndingAllIsRefused(t *testing.T) {
 
 // A user has at most 100 keys; one more is refused, ends none, and there is room again when one has ended. Grants for
 // clients do not count, and neither do two that come at once make a 101st.
-func TestAPIKeysPerUserAreCapped(t *testing.T) {
+func TestAPIKeysPerOwnerAreCapped(t *testing.T) {
 	b := onBolt(t)
 	for range 3 {
 		b.issue(public(), ada)
 	}
 	first := b.key("first")
-	for range grants.KeysPerUser - 2 {
+	for range grants.KeysPerOwner - 2 {
 		b.key("more")
 	}
 	var wait sync.WaitGroup
@@ -162,16 +162,16 @@ func TestAPIKeysPerUserAreCapped(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if n := len(b.list()); n > grants.KeysPerUser+3 || n < grants.KeysPerUser+2 {
+	if n := len(b.list()); n > grants.KeysPerOwner+3 || n < grants.KeysPerOwner+2 {
 		t.Errorf("%d grants", n)
 	}
-	if len(b.list()) == grants.KeysPerUser+2 {
+	if len(b.list()) == grants.KeysPerOwner+2 {
 		b.key("last") // all four gave way to each other
 	}
 	if _, _, err := b.issueKey("one too many"); !errors.Is(err, grants.ErrTooMany) {
 		t.Errorf("got %v, want ErrTooMany", err)
 	}
-	if !b.good(first) || b.indexed() != grants.KeysPerUser+3 {
+	if !b.good(first) || b.indexed() != grants.KeysPerOwner+3 {
 		t.Errorf("the oldest was ended, or a name is left: %d", b.indexed())
 	}
 	if err := b.grants.RevokeAny(b.ctx, first); err != nil || b.good(first) {

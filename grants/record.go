@@ -11,7 +11,7 @@ import (
 )
 
 // recordVersion is the layout of a record. No earlier one was ever released.
-const recordVersion = 2
+const recordVersion = 3
 
 const (
 	saltSize = 16
@@ -65,6 +65,7 @@ type record struct {
 	Narrowed     []narrowed
 	Proof        *proof
 	Key          *keyPart
+	SignedLife   uint32 // seconds; the longest of any access token that others verify without asking (RFC 9068), 0 for none
 }
 
 // answer is what must be known of an access token to give the same answer again.
@@ -191,6 +192,9 @@ func (r *record) session() uuid.UUID {
 	}
 	return uuid.UUID(r.Session)
 }
+
+// listed reports whether the grant is in an index: its user's, or that of its client's own API keys.
+func (r *record) listed() bool { return len(r.User) > 0 || r.Key != nil }
 
 // ownKey reports whether the grant is an API key that a user keeps himself: no client acts by it.
 func (r *record) ownKey() bool { return r.Key != nil && r.Client == 0 }

@@ -31,13 +31,13 @@ func redeem(g grant, r redemption, now time.Time) decision {
 	case g.State == active:
 		return replayed(g, r, now)
 	case !now.Before(g.at(g.Proof.CodeEnd)) || !now.Before(g.at(g.End)):
-		return decision{verdict: verdictRefused}
+		return decision{verdict: verdictRefused, reason: "it has expired"}
 	case !g.Proof.redirectMatches(r.redirectURI):
-		return decision{verdict: verdictRefused}
+		return decision{verdict: verdictRefused, reason: "redirect_uri is not that of the authorization request"}
 	case !g.Proof.verifierMatches(r.verifier):
 		// The right client with a wrong verifier: the code was injected or is being guessed at, so it is spent
 		// (RFC 9700 §4.5.3.1, RFC 7636 §4.6).
-		return decision{verdict: verdictRefused, ends: true}
+		return decision{verdict: verdictRefused, ends: true, reason: "code_verifier does not fit code_challenge"}
 	}
 	next := grant{g.id, g.clone()}
 	next.State = active

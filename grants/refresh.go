@@ -55,10 +55,23 @@ func (s *Service) Redeem(ctx context.Context, token, redirectURI, verifier strin
 		case d.verdict == verdictReused || d.verdict == verdictOld:
 			s.report(ctx, EventCodeReplayed, g, d.ends)
 		case d.verdict == verdictRefused:
-			s.report(ctx, EventCodeRefused, g, d.ends)
+			s.audit(ctx, Event{Kind: EventCodeRefused, Grant: g.id, User: g.user(), Client: g.Client, Ended: d.ends, Reason: d.reason})
 		}
 		return d, nil
 	})
+}
+
+// loggedIn reports whether the session lives that a grant hangs on: a code always, tokens unless they are offline. A session
+// that lapsed by itself has ended nothing.
+func (s *Service) loggedIn(ctx context.Context, g grant) (bool, error) {
+	if len(g.Session) == 0 || g.Offline && g.State == active {
+		return true, nil
+	}
+	lives, err := s.parties.Session(ctx, g.user(), g.session())
+	if err != nil {
+		return false, fmt.Errorf("read the session: %w", err)
+	}
+	return lives, nil
 }
 
 // spend runs a rule over the grant of a presented token until its decision stands: read, check, decide, swap. A conflict
@@ -79,6 +92,12 @@ func (s *Service) spend(ctx context.Context, p presented, by Presenter, wrongCli
 		if err != nil {
 			return Tokens{}, err
 		}
+		if standing {
+			standing, err = s.loggedIn(ctx, g)
+		}
+		if err != nil {
+			return Tokens{}, err
+		}
 		if !standing {
 			return Tokens{}, ErrInvalid
 		}
@@ -90,7 +109,7 @@ func (s *Service) spend(ctx context.Context, p presented, by Presenter, wrongCli
 		// 3. The one write that it asks for.
 		switch {
 		case d.ends:
-			if err := s.end(ctx, g.user(), g.Client, g.id); err != nil {
+			if err := s.end(ctx, g); err != nil {
 				return Tokens{}, err
 			}
 		case d.next != nil:
@@ -106,7 +125,7 @@ func (s *Service) spend(ctx context.Context, p presented, by Presenter, wrongCli
 		}
 		switch d.verdict {
 		case verdictRotate, verdictRepeat, verdictKeep:
-			return s.answer(g, d), nil
+			return s.answer(g, d, by.Terms)
 		}
 		return Tokens{}, ErrInvalid
 	}

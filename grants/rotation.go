@@ -10,6 +10,11 @@ import (
 type Terms struct {
 	// Access is the life of an access token that is good for these resources.
 	Access func(resources []uint32) time.Duration
+	// Signs reports whether an access token that is good for these resources is signed, so that they can verify it
+	// without asking (RFC 9068), and Sign signs it; nil for never. Sign must not need the store: by the time it is called
+	// the code or refresh token is spent.
+	Signs func(resources []uint32) bool
+	Sign  func(*Token) (string, error)
 	// Idle is how long a grant lives without a refresh, Absolute how long at most.
 	Idle, Absolute time.Duration
 	// Window is how long after its rotation a refresh token gets the same answer again, 0 to MaxWindow.
@@ -37,6 +42,8 @@ type decision struct {
 	verdict verdict
 	// next is the record to be swapped in before anything is answered; nil means that nothing changes.
 	next *record
+	// reason says for the log why a code was refused; empty where the event says it.
+	reason string
 	// ends says that the grant is to be deleted.
 	ends bool
 	// access and its narrowing, if it has one, are what the answer's access token says.
@@ -111,7 +118,8 @@ func rotate(g grant, p uint32, ask *narrowing, terms Terms, now time.Time) decis
 // that comes when the answer has gone stale, gets a further access token of the same generation.
 func repeat(g grant, ask *narrowing, terms Terms, now time.Time) decision {
 	d := decision{verdict: verdictRepeat, generation: g.Generation}
-	if a, n, ok := g.answered(ask); ok && insideWindow(g, g.Generation-1, terms, now) && now.Before(g.accessEnd(a)) {
+	known := g.signed() || !terms.signs(g.record, ask)
+	if a, n, ok := g.answered(ask); ok && known && insideWindow(g, g.Generation-1, terms, now) && now.Before(g.accessEnd(a)) {
 		d.access, d.narrowed = a, n
 		return d
 	}
@@ -130,7 +138,7 @@ func keep(g grant, ask *narrowing, terms Terms, now time.Time) decision {
 	at := g.since(now)
 	d := decision{verdict: verdictKeep, generation: g.Generation}
 	life := terms.Access(g.Resources)
-	if ask == nil && g.Idle >= at+inTenths(terms.Idle) && g.expires().After(now.Add(life+time.Second)) {
+	if ask == nil && g.knowsSigned(terms, life) && g.Idle >= at+inTenths(terms.Idle) && g.expires().After(now.Add(life+time.Second)) {
 		d.access = answer{Serial: g.LastSerial, Issued: at, Life: g.within(at, life)}
 		return d
 	}
@@ -139,6 +147,12 @@ func keep(g grant, ask *narrowing, terms Terms, now time.Time) decision {
 	d.access, d.narrowed = next.issueAccess(ask, terms, now)
 	d.next = next.record
 	return d
+}
+
+// knowsSigned reports whether the record tells, without being written anew, of a signed token of this life: whoever ends
+// the grant must know for how long that must be told.
+func (g grant) knowsSigned(terms Terms, life time.Duration) bool {
+	return !terms.signs(g.record, nil) || g.signed() && inSeconds(life) <= g.SignedLife
 }
 
 // insideWindow reports whether generation p was rotated at most terms.Window before now. A rotation whose time is no
@@ -182,12 +196,18 @@ func (g grant) markRotations(count uint32, at tenths) {
 // listed token has already takes over its place and its serial: the same question asked often does not crowd others out.
 func (g grant) issueAccess(ask *narrowing, terms Terms, now time.Time) (answer, *narrowed) {
 	a := answer{Serial: g.LastSerial + 1, Issued: g.since(now)}
+	resources := g.Resources
+	if ask != nil {
+		resources = ask.resources
+	}
+	a.Life = g.within(a.Issued, terms.Access(resources))
+	if terms.signs(g.record, ask) {
+		g.SignedLife = max(g.SignedLife, a.Life)
+	}
 	if ask == nil {
-		a.Life = g.within(a.Issued, terms.Access(g.Resources))
 		g.LastSerial, g.Plain = a.Serial, &a
 		return a, nil
 	}
-	a.Life = g.within(a.Issued, terms.Access(ask.resources))
 	g.Narrowed = slices.DeleteFunc(g.Narrowed, func(n narrowed) bool {
 		if n.fits(ask) {
 			a.Serial = n.Serial
@@ -202,6 +222,17 @@ func (g grant) issueAccess(ask *narrowing, terms Terms, now time.Time) (answer, 
 	n := narrowed{Serial: a.Serial, Issued: a.Issued, Life: a.Life, Scopes: ask.scopes, Resources: ask.resources}
 	g.Narrowed = append(g.Narrowed, n)
 	return a, &n
+}
+
+// signs reports whether the access token for an ask is signed.
+func (t Terms) signs(r *record, ask *narrowing) bool {
+	if t.Signs == nil {
+		return false
+	}
+	if ask == nil {
+		return t.Signs(r.Resources)
+	}
+	return t.Signs(ask.resources)
 }
 
 // within is a life in seconds that does not reach beyond the grant's absolute end.

@@ -1,0 +1,158 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// RevocationsLog is the log in the store that tells of revocations, and the topic that wakes its readers.
+const RevocationsLog = "revocations"
+
+// revocationSlack is how much longer an entry is kept than any token that it can concern: clocks of resource servers
+// differ, and a token may be given out while the entry is being written.
+const revocationSlack = time.Minute
+
+// Revocation tells those who verify signed access tokens without asking what was revoked before its time. Exactly one of
+// Grant, User and Client is set.
+type Revocation struct {
+	// Grant was ended.
+	Grant uuid.UUID
+	// User, or Client by its client_id, is who all grants until Before were ended of.
+	User   uuid.UUID
+	Client string
+	Before time.Time
+	// Until is when the last token lapses that this can concern.
+	Until time.Time
+	// Resources are those that such a token can be meant for; none stands for all.
+	Resources []uint32
+}
+
+// revocationRecord is a Revocation as it stands in the log: CBOR, one array.
+type revocationRecord struct {
+	_         struct{} `cbor:",toarray"`
+	Version   uint8
+	Grant     []byte
+	User      []byte
+	Client    string
+	Before    int64 // Unix milliseconds
+	Until     int64 // Unix seconds
+	Resources []uint32
+}
+
+const revocationVersion = 1
+
+func (r Revocation) encode() []byte {
+	record := revocationRecord{Version: revocationVersion, Client: r.Client, Until: wholeSecond(r.Until).Unix(), Resources: r.Resources}
+	if r.Grant != uuid.Nil {
+		record.Grant = r.Grant[:]
+	}
+	if r.User != uuid.Nil {
+		record.User = r.User[:]
+	}
+	if !r.Before.IsZero() {
+		record.Before = r.Before.UnixMilli()
+	}
+	return must(encoding.Marshal(record))
+}
+
+// ParseRevocation reads an entry of RevocationsLog.
+func ParseRevocation(entry []byte) (Revocation, error) {
+	var record revocationRecord
+	if err := decoding.Unmarshal(entry, &record); err != nil {
+		return Revocation{}, fmt.Errorf("decode revocation: %w", err)
+	}
+	if record.Version != revocationVersion {
+		return Revocation{}, fmt.Errorf("decode revocation: layout %d is not known to this release", record.Version)
+	}
+	r := Revocation{Client: record.Client, Until: time.Unix(record.Until, 0), Resources: record.Resources}
+	for from, to := range map[*[]byte]*uuid.UUID{&record.Grant: &r.Grant, &record.User: &r.User} {
+		if len(*from) == 0 {
+			continue
+		}
+		if len(*from) != len(*to) {
+			return Revocation{}, errors.New("decode revocation: an id has the wrong size")
+		}
+		copy(to[:], *from)
+	}
+	if record.Before != 0 {
+		r.Before = time.UnixMilli(record.Before)
+	}
+	return r, nil
+}
+
+// announce writes a revocation down. It comes before the act: a crash in between tells of a revocation that did not
+// happen, and whoever repeats it makes it true. In the other order it would stay untold.
+func (e Ender) announce(ctx context.Context, r Revocation) error {
+	if _, err := e.store.Append(ctx, RevocationsLog, r.encode(), r.Until); err != nil {
+		return fmt.Errorf("announce a revocation: %w", err)
+	}
+	_ = e.store.Publish(ctx, RevocationsLog) // only a hint: the readers poll
+	return nil
+}
+
+// announced announces a revocation and then does it. A store that has no room for the entry has some when the grants are
+// gone: then it is announced after all. If that fails too the caller learns it, though the grants have ended.
+func (e Ender) announced(ctx context.Context, r *Revocation, act func() error) error {
+	if r == nil {
+		return act()
+	}
+	untold := e.announce(ctx, *r)
+	if err := act(); err != nil {
+		return err
+	}
+	if untold != nil {
+		return e.announce(ctx, *r)
+	}
+	return nil
+}
+
+// revocation is what ending the grant tells, nil if nobody can hold a signed token of it.
+func (g grant) revocation(now time.Time) *Revocation {
+	if !g.signed() {
+		return nil
+	}
+	return &Revocation{Grant: g.id, Until: g.signedUntil(now), Resources: g.Resources}
+}
+
+// signed reports whether somebody may hold a signed token of the grant.
+func (r *record) signed() bool { return r.SignedLife > 0 }
+
+// signedUntil is when the last signed token of the grant has lapsed, one included that is given out at this moment.
+func (g grant) signedUntil(now time.Time) time.Time {
+	return now.Add(time.Duration(g.SignedLife)*time.Second + revocationSlack)
+}
+
+// EndedBefore tells that all grants of a client until now are worth nothing: its epoch was raised, or it was deleted.
+// Machines' grants are in no index, so they cannot be told of one by one. The caller calls it before the act, and once more
+// after it for what was granted in between. life is the longest of any access token.
+func (e Ender) EndedBefore(ctx context.Context, clientID string, resources []uint32, life time.Duration) error {
+	now := e.store.Now()
+	return e.announce(ctx, Revocation{Client: clientID, Before: now, Until: now.Add(life + revocationSlack), Resources: resources})
+}
+
+// userMark is what ending all grants of a user tells, nil if nobody can hold a signed token of any.
+func userMark(user uuid.UUID, ended []grant, now time.Time) *Revocation {
+	var mark *Revocation
+	for _, g := range ended {
+		if !g.signed() {
+			continue
+		}
+		if mark == nil {
+			mark = &Revocation{User: user, Before: now}
+		}
+		if until := g.signedUntil(now); until.After(mark.Until) {
+			mark.Until = until
+		}
+		for _, resource := range g.Resources {
+			if !slices.Contains(mark.Resources, resource) {
+				mark.Resources = append(mark.Resources, resource)
+			}
+		}
+	}
+	return mark
+}
