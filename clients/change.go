@@ -13,7 +13,8 @@ import (
 // calls of their own; only all secrets may be dropped here, by a client that becomes public. A change of the type ends
 // everything granted to the client. An error of change ends the update and is returned.
 func (r *Registry) Update(ctx context.Context, id string, change func(*Client) error) (*Client, error) {
-	return r.update(ctx, id, func(c *Client) error {
+	retyped := false
+	updated, err := r.update(ctx, id, func(c *Client) error {
 		before := clone(c)
 		if err := change(c); err != nil {
 			return err
@@ -21,12 +22,16 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*Client) e
 		if err := untouched(&before, c); err != nil {
 			return err
 		}
-		if c.Type != before.Type {
+		if retyped = c.Type != before.Type; retyped {
 			c.Epoch++
 		}
 		c.Updated = r.now()
 		return nil
 	})
+	if err == nil && retyped && r.tell != nil {
+		err = r.tell(ctx, updated)
+	}
+	return updated, err
 }
 
 // update is every change of a client: nothing is written that Validate refuses.
@@ -79,12 +84,17 @@ func sameSecrets(a, b []keys.Credential) bool {
 
 // Disable shuts a client out everywhere, and ends everything granted to it by raising its epoch.
 func (r *Registry) Disable(ctx context.Context, id string) (*Client, error) {
-	return orNil(r.table.Update(ctx, id, func(c *Client) error {
-		c.Disabled = true
-		c.Epoch++
-		c.Updated = r.now()
-		return nil
-	}))
+	var disabled *Client
+	err := r.ending(ctx, id, func() (err error) {
+		disabled, err = orNil(r.table.Update(ctx, id, func(c *Client) error {
+			c.Disabled = true
+			c.Epoch++
+			c.Updated = r.now()
+			return nil
+		}))
+		return err
+	})
+	return disabled, err
 }
 
 // Enable lets a disabled client in again. What was ended stays ended.
@@ -99,7 +109,7 @@ func (r *Registry) Enable(ctx context.Context, id string) (*Client, error) {
 
 // Delete ends a client, and with it everything granted to it. Deleting what is absent is no error.
 func (r *Registry) Delete(ctx context.Context, id string) error {
-	return r.table.Delete(ctx, id)
+	return r.ending(ctx, id, func() error { return r.table.Delete(ctx, id) })
 }
 
 // AddSecret gives a client one more secret and returns it; it is not kept. The secrets before it stay valid, so that a

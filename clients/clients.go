@@ -5,9 +5,11 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/safeconduct/safeconduct/keys"
@@ -78,8 +80,8 @@ type Client struct {
 	ClientURI string `json:"client_uri,omitempty"`
 	// PostLogoutRedirectURIs is where a browser may be sent after it was logged out (OIDC RP-Initiated Logout §2).
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
-	// BackchannelLogoutURI is told that a session has ended (OIDC Back-Channel Logout §2.2), and
-	// BackchannelLogoutSession whether the client must be told which.
+	// BackchannelLogoutURI is told that a session has ended (OIDC Back-Channel Logout §2.2). BackchannelLogoutSession
+	// says that the client must be told which; every client is.
 	BackchannelLogoutURI     string `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSession bool   `json:"backchannel_logout_session_required,omitempty"`
 	// IDTokenAlg is the JWS algorithm of the client's ID tokens; see IDTokenAlgorithm.
@@ -103,8 +105,32 @@ type Client struct {
 // Allows reports whether the client may use a grant type.
 func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
-// AllowsScope reports whether the client may ask for a scope.
-func (c *Client) AllowsScope(name string) bool { return slices.Contains(c.Scopes, name) }
+// AllowsScope reports whether the client may ask for a scope: it is registered for it, or for a family that it is in. A
+// family itself is nothing that anybody could have.
+func (c *Client) AllowsScope(name string) bool {
+	if strings.HasSuffix(name, familyEnd) {
+		return false
+	}
+	for _, allowed := range c.Scopes {
+		if allowed == name {
+			return true
+		}
+		if start, is := Family(allowed); is && len(name) > len(start) && strings.HasPrefix(name, start) {
+			return true
+		}
+	}
+	return false
+}
+
+// familyEnd ends the entry of a list of scopes that stands for many.
+const familyEnd = ":*"
+
+// Family returns what the scopes of a family begin with: for orders:* that is orders: and holds for all that exist and
+// all that will. Any other entry is no family.
+func Family(entry string) (start string, is bool) {
+	start, is = strings.CutSuffix(entry, "*")
+	return start, is && strings.HasSuffix(start, ":")
+}
 
 // RequiresPKCE reports whether every code needs a challenge. RFC 9700 §2.1.1: those of public clients do.
 func (c *Client) RequiresPKCE() bool { return c.Type != Confidential || c.PKCE != PKCEOptional }
@@ -127,6 +153,33 @@ func (c *Client) Window() time.Duration {
 type Registry struct {
 	store store.Store
 	table *store.Table[Client]
+	tell  func(context.Context, *Client) error
+}
+
+// TellEnds sets what is told, with the client as it was, that everything granted to it until now is worth nothing: it was
+// disabled or deleted, or became a client of another type. It is told before the act, and after it once more for
+// what was granted in between; an act of which it cannot be told is not done. Call it before the registry is used.
+func (r *Registry) TellEnds(tell func(context.Context, *Client) error) { r.tell = tell }
+
+// ending does what ends everything granted to a client, and tells of it.
+func (r *Registry) ending(ctx context.Context, id string, act func() error) error {
+	if r.tell == nil {
+		return act()
+	}
+	before, err := r.table.Fresh(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return act()
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.tell(ctx, &before); err != nil {
+		return err
+	}
+	if err := act(); err != nil {
+		return err
+	}
+	return r.tell(ctx, &before)
 }
 
 // New makes a registry.

@@ -123,7 +123,7 @@ func redirectScheme(uri string) (problem, fix string) {
 		}
 		u, err := url.Parse(uri)
 		if err != nil || !slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, u.Hostname()) {
-			return "is http to another machine", "use https; http is for 127.0.0.1 and [::1] only" // RFC 9700 §2.6
+			return "is http to another machine", "use https; http is for 127.0.0.1, [::1] and localhost only" // RFC 9700 §2.6
 		}
 	case !strings.Contains(scheme, "."):
 		// RFC 8252 §7.1; this also keeps out javascript, data, file and their like.

@@ -131,6 +131,8 @@ func validateScopes(c *Client) error {
 		switch {
 		case !scopeToken(scope):
 			return invalid(field, "is not a scope (RFC 6749 §3.3)", "use printable ASCII without blanks, quotes and backslashes")
+		case scope == familyEnd:
+			return invalid(field, "names no family", "write the beginning that its scopes share, as in orders"+familyEnd)
 		case slices.Contains(c.Scopes[:i], scope):
 			return invalid(field, "is named twice", "name it once")
 		case strings.HasPrefix(scope, adminScopes) && !c.FirstParty:
@@ -144,7 +146,9 @@ func validateRequiredScopes(c *Client) error {
 	for i, scope := range c.RequiredScopes {
 		field := fmt.Sprintf("required_scopes[%d]", i)
 		switch {
-		case !slices.Contains(c.Scopes, scope):
+		case strings.HasSuffix(scope, familyEnd):
+			return invalid(field, "is a family, but people agree to scopes one by one", "name those of its scopes that are required")
+		case !c.AllowsScope(scope):
 			return invalid(field, "is not among the scopes", "add it to the scopes too")
 		case slices.Contains(c.RequiredScopes[:i], scope):
 			return invalid(field, "is named twice", "name it once")

@@ -22,6 +22,7 @@ type Catalogue struct {
 	byID      map[string]*Resource
 	scopes    map[string]owned
 	numbers   map[uint32]owned
+	implied   map[uint32][]uint32 // what a scope brings along, at any remove; nothing for most
 
 	version uint64 // of the changes that were known when the reading began
 	build   uint64 // which reading it is
@@ -63,6 +64,20 @@ func (c *Catalogue) ByID(identifier string) (*Resource, bool) {
 	return r, found
 }
 
+// Expand returns scopes with all that they imply, at any remove: first the given ones as they are, then the others. It
+// returns the given slice itself if they imply nothing.
+func (c *Catalogue) Expand(numbers []uint32) []uint32 {
+	out := numbers
+	for _, number := range numbers {
+		for _, implied := range c.implied[number] {
+			if !slices.Contains(out, implied) {
+				out = append(out[:len(out):len(out)], implied)
+			}
+		}
+	}
+	return out
+}
+
 // All returns every resource, the disabled ones too, in the order of their slugs.
 func (c *Catalogue) All() []*Resource { return slices.Clone(c.resources) }
 
@@ -73,6 +88,7 @@ func newSnapshot(resources []*Resource) *Catalogue {
 		byID:      make(map[string]*Resource),
 		scopes:    make(map[string]owned),
 		numbers:   make(map[uint32]owned),
+		implied:   make(map[uint32][]uint32),
 	}
 	for _, r := range resources {
 		if r.Disabled {
@@ -84,8 +100,30 @@ func newSnapshot(resources []*Resource) *Catalogue {
 			c.scopes[s.Name] = owned{scope: s, resource: r}
 			c.numbers[s.Number] = owned{scope: s, resource: r}
 		}
+		for _, s := range r.Scopes {
+			if found := c.reach(r, s); len(found) > 0 {
+				c.implied[s.Number] = found
+			}
+		}
 	}
 	return c
+}
+
+// reach is what a scope implies, at any remove. Only scopes of the same resource count, whatever a record says: no other
+// audience follows from an implication.
+func (c *Catalogue) reach(r *Resource, from Scope) []uint32 {
+	var found []uint32
+	for next := from.Implies; len(next) > 0; {
+		name := next[0]
+		next = next[1:]
+		to, known := c.scopes[name]
+		if !known || to.resource != r || to.scope.Number == from.Number || slices.Contains(found, to.scope.Number) {
+			continue
+		}
+		found = append(found, to.scope.Number)
+		next = append(slices.Clone(next), to.scope.Implies...)
+	}
+	return found
 }
 
 // catalogue keeps the snapshot of this process.

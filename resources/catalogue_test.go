@@ -25,7 +25,7 @@ func TestCatalogueLeadsFromScopeToAudience(t *testing.T) {
 			t.Errorf("%s leads to %+v", scope, resource)
 		}
 		again, resource, found := c.ScopeByNumber(got.Number)
-		if !found || again != got || resource.Number != want.Number {
+		if !found || again.Number != got.Number || resource.Number != want.Number {
 			t.Errorf("#%d leads to %+v of %+v", got.Number, again, resource)
 		}
 	}

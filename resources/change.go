@@ -33,9 +33,17 @@ func (r *Registry) Update(ctx context.Context, slug string, change func(*Resourc
 // clone copies a resource with all that it refers to: a change may write there.
 func clone(r *Resource) Resource {
 	copied := *r
-	copied.Scopes, copied.Secrets = slices.Clone(r.Scopes), slices.Clone(r.Secrets)
+	copied.Scopes, copied.Secrets = cloneScopes(r.Scopes), slices.Clone(r.Secrets)
 	for i := range copied.Secrets {
 		copied.Secrets[i].Hash = slices.Clone(copied.Secrets[i].Hash)
+	}
+	return copied
+}
+
+func cloneScopes(list []Scope) []Scope {
+	copied := slices.Clone(list)
+	for i := range copied {
+		copied[i].Implies = slices.Clone(copied[i].Implies)
 	}
 	return copied
 }
@@ -134,10 +142,7 @@ func (r *Registry) Ensure(ctx context.Context, d Definition) (*Resource, error) 
 // matches reports whether the resource is as a definition says.
 func (r *Resource) matches(d Definition) bool {
 	return r.ID == d.ID && r.Name == d.Name && r.AccessLifetime == d.AccessLifetime &&
-		slices.EqualFunc(r.Scopes, d.Scopes, func(x, y Scope) bool {
-			x.Number, y.Number = 0, 0
-			return x == y
-		})
+		r.Format == d.Format && r.Alg == d.Alg && slices.EqualFunc(r.Scopes, d.Scopes, Scope.equal)
 }
 
 // AddSecret gives a resource one more secret and returns it; it is not kept. The secrets before it stay valid. A zero

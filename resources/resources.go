@@ -24,6 +24,9 @@ const (
 	numberTries = 1000
 )
 
+// FormatJWT is the value of Resource.Format besides the empty one: access tokens by RFC 9068.
+const FormatJWT = "jwt"
+
 // InvalidError refuses a resource before it is written.
 type InvalidError = store.InvalidError
 
@@ -38,8 +41,12 @@ type Resource struct {
 	Name   string  `json:"name"`
 	Scopes []Scope `json:"scopes"`
 	// AccessLifetime of access tokens for it; 0 stands for the server's own.
-	AccessLifetime time.Duration     `json:"access_lifetime,omitempty"`
-	Secrets        []keys.Credential `json:"secrets,omitempty"`
+	AccessLifetime time.Duration `json:"access_lifetime,omitempty"`
+	// Format of access tokens for it: empty for opaque ones, or FormatJWT.
+	Format string `json:"format,omitempty"`
+	// Alg is the JWS algorithm of its access tokens: empty for ES256, or keys.RS256 or keys.EdDSA.
+	Alg     string            `json:"alg,omitempty"`
+	Secrets []keys.Credential `json:"secrets,omitempty"`
 	// BuiltIn marks a resource of Safeconduct's own. It has no secret and cannot be deleted.
 	BuiltIn  bool      `json:"built_in,omitempty"`
 	Disabled bool      `json:"disabled,omitempty"`
@@ -57,6 +64,16 @@ type Scope struct {
 	Description string `json:"description,omitempty"`
 	// Sensitive asks for more care when a user is asked for consent.
 	Sensitive bool `json:"sensitive,omitempty"`
+	// Deprecated scopes work as before, but nobody is offered them any more.
+	Deprecated bool `json:"deprecated,omitempty"`
+	// Implies are the names of scopes of the same resource that come with this one; see Catalogue.Expand.
+	Implies []string `json:"implies,omitempty"`
+}
+
+// equal compares everything but the numbers.
+func (s Scope) equal(other Scope) bool {
+	return s.Name == other.Name && s.Title == other.Title && s.Description == other.Description &&
+		s.Sensitive == other.Sensitive && s.Deprecated == other.Deprecated && slices.Equal(s.Implies, other.Implies)
 }
 
 // Registry keeps the resources.
@@ -94,6 +111,7 @@ type Definition struct {
 	ID, Slug, Name string
 	Scopes         []Scope
 	AccessLifetime time.Duration
+	Format, Alg    string
 }
 
 // Create makes a resource and returns its secret, which is not kept. It returns an *InvalidError for a definition that
@@ -132,7 +150,7 @@ func (r *Registry) create(ctx context.Context, new Resource, d Definition) (*Res
 // define gives the resource what a definition says.
 func (r *Resource) define(d Definition) {
 	r.ID, r.Slug, r.Name, r.AccessLifetime = d.ID, d.Slug, d.Name, d.AccessLifetime
-	r.Scopes = slices.Clone(d.Scopes)
+	r.Format, r.Alg, r.Scopes = d.Format, d.Alg, cloneScopes(d.Scopes)
 }
 
 // number gives a resource and its scopes their numbers. A scope that was there before keeps its own.

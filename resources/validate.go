@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/safeconduct/safeconduct/keys"
 )
 
 const (
@@ -29,6 +31,9 @@ var reservedNames = []string{"Safeconduct", "Your identity"}
 
 // adminScopes are for the administration of Safeconduct itself.
 const adminScopes = "admin:"
+
+// familyEnd ends what stands for many scopes in the list of a client, and so must end no scope.
+const familyEnd = ":*"
 
 // validSlug reports whether slug may be a slug: lower-case letters, digits and inner hyphens, at most 64 of them. It is asked at
 // each look-up, so it is no regular expression.
@@ -59,6 +64,12 @@ func Validate(r *Resource) error {
 		return invalid("access_lifetime", "is not within 1 to 60 minutes", "leave it out for 15 minutes")
 	case r.AccessLifetime%time.Second != 0:
 		return invalid("access_lifetime", "has a part of a second", "use whole seconds")
+	case r.Format != "" && r.Format != FormatJWT:
+		return invalid("token_format", "is unknown", "use opaque or jwt")
+	case r.Alg != "" && r.Format != FormatJWT:
+		return invalid("signing_alg", "is for access tokens that are signed", "leave it out, or choose the token_format jwt")
+	case r.Alg != "" && r.Alg != keys.ES256 && r.Alg != keys.RS256 && r.Alg != keys.EdDSA:
+		return invalid("signing_alg", "is unknown", "use ES256, RS256 or EdDSA")
 	case r.BuiltIn && len(r.Secrets) > 0:
 		return invalid("secrets", "cannot belong to a built-in resource", "leave them out")
 	case len(r.Secrets) > secretLimit:
@@ -74,7 +85,7 @@ func Validate(r *Resource) error {
 			return err
 		}
 	}
-	return nil
+	return validateImplied(r.Scopes)
 }
 
 func validateScope(r *Resource, i int) error {
@@ -83,6 +94,8 @@ func validateScope(r *Resource, i int) error {
 	switch {
 	case !scopeToken(s.Name):
 		return invalid(field+".name", "is not a scope (RFC 6749 §3.3)", "use 1 to 128 printable ASCII characters without blanks, quotes and backslashes")
+	case strings.HasSuffix(s.Name, familyEnd):
+		return invalid(field+".name", "is how a family of scopes is written", "choose a name that does not end with "+familyEnd)
 	case slices.ContainsFunc(r.Scopes[:i], func(other Scope) bool { return other.Name == s.Name }):
 		return invalid(field+".name", "is defined twice", "define it once")
 	case !r.BuiltIn && (strings.HasPrefix(s.Name, adminScopes) || slices.Contains(reservedScopes, s.Name)):

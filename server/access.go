@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/scopes"
 )
@@ -31,6 +34,21 @@ func resolve(catalogue *resources.Catalogue, call *tokenCall) (grantAccess, erro
 		out.add(scope.Number, resource)
 	}
 	return out, nil
+}
+
+// logDeprecated tells the operator, once per request, which scopes an app still asks for that it should do without.
+func (s *Server) logDeprecated(ctx context.Context, catalogue *resources.Catalogue, numbers []uint32) {
+	var names []string
+	for _, number := range numbers {
+		if scope, _, known := catalogue.ScopeByNumber(number); known && scope.Deprecated {
+			names = append(names, scope.Name)
+		}
+	}
+	if len(names) > 0 {
+		n := noteOf(ctx)
+		s.log.LogAttrs(ctx, slog.LevelInfo, "deprecated scope asked for", slog.String("scope", strings.Join(names, " ")),
+			slog.String("client_id", n.clientID), slog.String("request_id", n.id))
+	}
 }
 
 // asked reads the scope and resource parameters of a request for a new grant, and refuses what the client may not have.
@@ -58,7 +76,7 @@ func asked(catalogue *resources.Catalogue, call *tokenCall) (names []string, tar
 		}
 	}
 	if len(names) == 0 {
-		return nil, nil, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "no scope was asked for, and the client has none by default; admin: scopes must be asked for by name"}
+		return nil, nil, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "no scope was asked for, and the client has none by default; admin: scopes and those of families must be asked for by name"}
 	}
 	return names, targets, nil
 }
@@ -130,8 +148,8 @@ func targetsOf(catalogue *resources.Catalogue, identifiers []string) ([]uint32, 
 	return targets, nil
 }
 
-// defaultScopes are what a client gets that names no scope (RFC 6749 §3.3): all that it is registered for but
-// administration and identity, which must be asked for by name.
+// defaultScopes are what a client gets that names no scope (RFC 6749 §3.3): all that it is registered for by name but
+// administration and identity. These, and what it is registered for by the family, must be asked for by name.
 func defaultScopes(catalogue *resources.Catalogue, call *tokenCall, targets []uint32) []string {
 	var names []string
 	for _, name := range call.client.Scopes {
@@ -165,7 +183,11 @@ func (s *Server) accessLife(catalogue *resources.Catalogue, numbers []uint32) ti
 	var life time.Duration
 	for _, number := range numbers {
 		own := s.lifetimes.Access
-		if resource, known := catalogue.Resource(number); known && resource.AccessLifetime > 0 {
+		resource, known := catalogue.Resource(number)
+		if known && resource.Format == resources.FormatJWT {
+			own = s.lifetimes.SignedAccess
+		}
+		if known && resource.AccessLifetime > 0 {
 			own = resource.AccessLifetime
 		}
 		if life == 0 || own < life {
@@ -175,10 +197,13 @@ func (s *Server) accessLife(catalogue *resources.Catalogue, numbers []uint32) ti
 	return life
 }
 
-// terms are what the client's registration, the resources and the server's configuration say about the life of tokens.
-func (s *Server) terms(catalogue *resources.Catalogue, client *clients.Client) grants.Terms {
+// terms are what the client's registration, the resources and the server's configuration say about tokens. signer may be
+// nil where nothing is signed.
+func (s *Server) terms(catalogue *resources.Catalogue, client *clients.Client, signer *keys.Signer) grants.Terms {
 	return grants.Terms{
 		Access: func(resources []uint32) time.Duration { return s.accessLife(catalogue, resources) },
+		Signs:  func(resources []uint32) bool { return signingOf(catalogue, resources) != "" },
+		Sign:   func(t *grants.Token) (string, error) { return s.spell(catalogue, client, signer, t) },
 		Idle:   s.lifetimes.RefreshIdle, Absolute: s.lifetimes.RefreshMax,
 		Window: client.Window(), Rotate: client.Rotates(), Authenticated: client.Confidential(),
 	}
@@ -186,8 +211,10 @@ func (s *Server) terms(catalogue *resources.Catalogue, client *clients.Client) g
 
 // access is what a token gives, in names.
 type access struct {
-	scopes    scopes.Set
-	audiences []string
+	// granted is what was given by name, and is shown to people and in the answer of the token endpoint. scopes is that
+	// with all that it implies, and is what checks go by.
+	granted, scopes scopes.Set
+	audiences       []string
 }
 
 // holder is who may use scopes: a client that is registered for them.
@@ -202,20 +229,30 @@ func (everyScope) AllowsScope(string) bool { return true }
 
 // describe is the one place where the numbers in a token become names. A scope counts only while it exists, its client
 // may have it, and its resource is enabled and among the token's audiences; an audience only while one of its scopes is
-// left.
+// left. What a scope implies comes with it while it counts, and is asked of nobody: whoever defines that writing
+// includes reading says so for every client that may write.
 func describe(catalogue *resources.Catalogue, client holder, g grants.Grant) access {
 	var out access
 	var names []string
+	counts := make([]uint32, 0, len(g.Scopes))
 	for _, number := range g.Scopes {
 		scope, resource, known := catalogue.ScopeByNumber(number)
 		if !known || resource.Disabled || !slices.Contains(g.Resources, resource.Number) || !client.AllowsScope(scope.Name) {
 			continue
 		}
-		names = append(names, scope.Name)
+		names, counts = append(names, scope.Name), append(counts, number)
 		if !slices.Contains(out.audiences, resource.ID) {
 			out.audiences = append(out.audiences, resource.ID)
 		}
 	}
-	out.scopes, _ = scopes.NewSet(names...) // the names come from the registry, which checked them
+	out.granted, _ = scopes.NewSet(names...) // the names come from the registry, which checked them
+	out.scopes = out.granted
+	if all := catalogue.Expand(counts); len(all) > len(counts) {
+		for _, number := range all[len(counts):] {
+			scope, _, _ := catalogue.ScopeByNumber(number)
+			names = append(names, scope.Name)
+		}
+		out.scopes, _ = scopes.NewSet(names...)
+	}
 	return out
 }
