@@ -23,7 +23,8 @@ type Brand struct {
 }
 
 const (
-	logoMax = 256 << 10
+	// LogoMax is the size of the largest logo.
+	LogoMax = 256 << 10
 	// contrastMin is WCAG 2.2's success criterion 1.4.3 for text.
 	contrastMin = 4.5
 	// contrastDerived is what a colour that we make has: light text tires the eyes less when it is clearly light.
@@ -121,8 +122,8 @@ func accent(what, value, theme string, ground, toward color) (color, error) {
 
 // checkLogo returns the type of a logo by what is in it.
 func checkLogo(logo []byte, claimed string) (string, error) {
-	if len(logo) > logoMax {
-		return "", fmt.Errorf("the logo has %d KB; at most %d KB are allowed, because every visitor loads it", (len(logo)+1023)>>10, logoMax>>10)
+	if len(logo) > LogoMax {
+		return "", fmt.Errorf("the logo has %d KB; at most %d KB are allowed, because every visitor loads it", (len(logo)+1023)>>10, LogoMax>>10)
 	}
 	found := ""
 	switch {

@@ -98,6 +98,8 @@ type ConsentGroup struct {
 type ConsentScope struct {
 	Name, Title, Description         string
 	Required, Ticked, Sensitive, New bool
+	// Includes are the titles of what comes with it.
+	Includes []string
 }
 
 // FormPostPage sends an answer to an app in a form (OAuth 2.0 Form Post Response Mode).
@@ -194,6 +196,7 @@ const (
 	AccountNoScope       AccountProblem = "no_scope"
 	AccountBadExpiry     AccountProblem = "bad_expiry"
 	AccountTooMany       AccountProblem = "too_many" // personal access tokens
+	AccountTwice         AccountProblem = "twice"    // the form made a token the first time that it was sent
 )
 
 // AccountPage is the account's front page: who one is, and where to go. Its form changes the name: POST /account, name.

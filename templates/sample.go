@@ -21,7 +21,7 @@ func samples() []Page {
 		reflect.TypeFor[LoginProblem]():   values(LoginWrong, LoginLimited, LoginBusy, LoginEmpty, LoginStale),
 		reflect.TypeFor[Problem]():        values(ProblemApp, ProblemExpired, ProblemBrowser, ProblemForged, ProblemHost, ProblemNotFound, ProblemRequest, ProblemUnavailable, ProblemServer),
 		reflect.TypeFor[Done]():           values(DoneProfile, DonePassword, DoneSession, DoneSessions, DoneNamed, DoneApp, DoneKey),
-		reflect.TypeFor[AccountProblem](): values(AccountStale, AccountWrongPassword, AccountLimited, AccountBusy, AccountBadPassword, AccountMismatch, AccountBadName, AccountNoName, AccountNoScope, AccountBadExpiry, AccountTooMany),
+		reflect.TypeFor[AccountProblem](): values(AccountStale, AccountWrongPassword, AccountLimited, AccountBusy, AccountBadPassword, AccountMismatch, AccountBadName, AccountNoName, AccountNoScope, AccountBadExpiry, AccountTooMany, AccountTwice),
 	}
 	longest := 0
 	for _, list := range enumerated {

@@ -29,6 +29,10 @@ type Attempt struct {
 	// the attempts of all its users from one address. Its network is not counted, or any visitor of it could shut out
 	// all the others; the account is counted all the same.
 	SharedNetwork bool
+	// Known is the user whom the caller knows to have logged in with this browser before, and KnownBrowser the browser.
+	// Attempts from there have a counter of their own, so that strangers who guess cannot lock the owner out.
+	Known        uuid.UUID
+	KnownBrowser string
 	// AllowSecondFactor says that the caller asks for the second factor itself afterwards.
 	AllowSecondFactor bool
 }
@@ -52,11 +56,15 @@ func (r *Registry) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 		return nil, fmt.Errorf("find a user: %w", err)
 	}
 	// 2. Count the attempt: what cannot be counted is not looked at.
+	stays := u != nil
+	if u != nil && a.Known == u.ID && a.KnownBrowser != "" {
+		account, stays = account+"/"+a.KnownBrowser, false
+	}
 	network := networkOf(a.Network)
 	if a.SharedNetwork {
 		network = ""
 	}
-	if err := r.guesses.count(ctx, account, network, u != nil); err != nil {
+	if err := r.guesses.count(ctx, account, network, stays); err != nil {
 		return nil, err
 	}
 	// 3. Look at it. Somebody's hash is computed whoever is meant.
@@ -73,12 +81,11 @@ func (r *Registry) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	if !matches || u.Disabled {
 		return nil, ErrCredentials
 	}
+	if u.SecondFactor && !a.AllowSecondFactor {
+		return nil, ErrSecondFactor // counted like a wrong password: the counters must not tell the difference either
+	}
 	// 4. The right password.
 	r.guesses.release(ctx, network)
-	if u.SecondFactor && !a.AllowSecondFactor {
-		r.guesses.release(ctx, account)
-		return nil, ErrSecondFactor
-	}
 	if err := r.guesses.forgive(ctx, account); err != nil {
 		return nil, err
 	}

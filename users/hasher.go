@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -46,7 +45,7 @@ func (p Params) orDefaults() Params {
 }
 
 // Hasher computes argon2id hashes, few at a time: each takes 20 ms of a core and 19 MiB, so without a bound a flood
-// of logins would take the whole machine.
+// of logins would take the whole machine. The hashes of other systems wait in the same queue.
 type Hasher struct {
 	params   Params
 	slots    chan struct{}
@@ -80,34 +79,46 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	}
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
-	tag, err := h.compute(ctx, password, phc{params: h.params, salt: salt, tag: make([]byte, tagSize)})
-	if err != nil {
+	made := phc{params: h.params, salt: salt, tag: make([]byte, tagSize)}
+	if made.tag, err = h.compute(ctx, password, made.digest()); err != nil {
 		return "", err
 	}
-	return phc{params: h.params, salt: salt, tag: tag}.String(), nil
+	return made.String(), nil
 }
 
-// Verify reports whether password belongs to the PHC string, and whether that was made with other parameters than
-// today's. An empty string belongs to nobody: the same work is done and the answer is no. A password that breaks the
-// rules belongs to nobody either, and costs nothing.
+// Verify reports whether password belongs to a stored hash: a PHC string of ours, or what another system made (see
+// NewUser). Stale says that it was made elsewhere, or with other parameters than today's. An empty hash belongs to
+// nobody: the work of one of ours is done and the answer is no. A password that breaks the rules belongs to nobody
+// either, and costs nothing.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (matches, stale bool, err error) {
-	password, err = prepare(password)
+	prepared, err := prepare(password)
 	if err != nil {
 		return false, false, nil
 	}
 	want := phc{params: h.params, salt: make([]byte, saltSize), tag: make([]byte, tagSize)}
-	if encoded != "" {
+	switch {
+	case encoded == "":
+	case isForeign(encoded):
+		// Made of the password as it was typed: others bring no characters into one form.
+		d, err := parseForeign(encoded)
+		if err != nil {
+			return false, false, err
+		}
+		matches, err = h.matches(ctx, password, d)
+		return matches, true, err
+	default:
 		if want, err = parsePHC(encoded); err != nil {
 			return false, false, err
 		}
 	}
-	got, err := h.compute(ctx, password, want)
-	if err != nil {
-		return false, false, err
-	}
-	matches = subtle.ConstantTimeCompare(got, want.tag) == 1 && encoded != ""
 	stale = want.params != h.params || len(want.salt) != saltSize || len(want.tag) != tagSize
-	return matches, stale, nil
+	matches, err = h.matches(ctx, prepared, want.digest())
+	return matches && encoded != "", stale, err
+}
+
+func (h *Hasher) matches(ctx context.Context, password string, d digest) (bool, error) {
+	got, err := h.compute(ctx, password, d)
+	return err == nil && subtle.ConstantTimeCompare(got, d.tag) == 1, err
 }
 
 // full reports whether a password would be turned away now.
@@ -116,9 +127,9 @@ func (h *Hasher) full() bool { return h.inside.Load() >= h.room }
 // Computed is how many hashes were computed, for metrics.
 func (h *Hasher) Computed() uint64 { return h.computed.Load() }
 
-// compute waits for its turn and computes the tag of password by the parameters and salt of p. Once begun it is
-// finished: an attempt whose hash was computed counts, whether its caller waited for it or not.
-func (h *Hasher) compute(ctx context.Context, password string, p phc) ([]byte, error) {
+// compute waits for its turn and computes what password comes to by d. Once begun it is finished: an attempt whose hash
+// was computed counts, whether its caller waited for it or not.
+func (h *Hasher) compute(ctx context.Context, password string, d digest) ([]byte, error) {
 	defer h.inside.Add(-1)
 	if h.inside.Add(1) > h.room {
 		return nil, ErrBusy
@@ -133,7 +144,7 @@ func (h *Hasher) compute(ctx context.Context, password string, p phc) ([]byte, e
 	}
 	defer func() { <-h.slots }()
 	h.computed.Add(1)
-	return argon2.IDKey([]byte(password), p.salt, p.params.Passes, p.params.MemoryKiB, p.params.Threads, uint32(len(p.tag))), nil
+	return d.compute(password), nil
 }
 
 // CheckPassword returns an *InvalidError for a password that breaks the rules.

@@ -32,6 +32,13 @@ func (p phc) String() string {
 		base64.RawStdEncoding.EncodeToString(p.salt), base64.RawStdEncoding.EncodeToString(p.tag))
 }
 
+// digest is how a password comes to the tag. A tag of zeroes says how long it is to be.
+func (p phc) digest() digest {
+	return digest{p.tag, func(password string) []byte {
+		return argon2.IDKey([]byte(password), p.salt, p.params.Passes, p.params.MemoryKiB, p.params.Threads, uint32(len(p.tag)))
+	}}
+}
+
 func parsePHC(encoded string) (phc, error) {
 	var p phc
 	var version int

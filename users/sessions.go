@@ -177,6 +177,27 @@ func (s *Sessions) Lives(ctx context.Context, user, id uuid.UUID) (bool, error) 
 	return r.User == user && s.limits.live(&r.Session, s.store.Now()), nil
 }
 
+// Use reports whether a session of the user is there now, like Lives, and notes its use: what was granted in it is being
+// used, and an app that somebody works with keeps him logged in.
+func (s *Sessions) Use(ctx context.Context, user, id uuid.UUID) (bool, error) {
+	r, err := s.read(ctx, id)
+	if r == nil || err != nil {
+		return false, err
+	}
+	now := s.now()
+	if r.User != user || !s.limits.live(&r.Session, now) {
+		return false, nil
+	}
+	if now.Sub(r.LastSeen) < min(noteEvery, s.limits.Idle/2) {
+		return true, nil
+	}
+	r.LastSeen = now
+	if err := s.swap(ctx, r); errors.Is(err, store.ErrConflict) {
+		return s.Lives(ctx, user, id) // its use was noted by somebody else, or it was ended
+	}
+	return true, nil
+}
+
 // Rename lets a user call a session what he likes; an empty name takes the name away. It returns an *InvalidError for
 // a name that cannot be shown, and store.ErrNotFound if the user has no such session.
 func (s *Sessions) Rename(ctx context.Context, user, id uuid.UUID, name string) error {

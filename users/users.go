@@ -1,7 +1,7 @@
 // Package users keeps the people who log in: their records, their passwords, the limits on guessing them, and the
-// sessions of their browsers. It is called by the server, which brings requests, and by grants, which asks whether a user still stands. A change that
-// takes something from a user (password, disabling, deletion) ends what was granted in his name before it is done.
-// It never keeps a password, never logs one, and never tells why an authentication failed.
+// sessions of their browsers. The server calls it, for requests and for grants, which ask whether a user still stands. A
+// change that takes something from a user (password, disabling, deletion) ends what was granted in his name before it is
+// done. It never keeps a password, never logs one, and never tells why an authentication failed.
 package users
 
 import (
@@ -35,8 +35,8 @@ type User struct {
 	Email    string    `json:"email,omitempty"`
 	// EmailVerified says that the person was seen to read the mail of this very address.
 	EmailVerified bool `json:"email_verified,omitempty"`
-	// Hash is the password's argon2id hash as a PHC string; empty means that no password opens the account. No
-	// interface shows it.
+	// Hash is the password's argon2id hash as a PHC string, or, until its owner has logged in once, the hash that another
+	// system made (see NewUser); empty means that no password opens the account. No interface shows it.
 	Hash     string `json:"hash,omitempty"`
 	Admin    bool   `json:"admin,omitempty"`
 	Disabled bool   `json:"disabled,omitempty"`
@@ -87,26 +87,23 @@ func New(c Config) *Registry {
 	}
 }
 
-// NewUser is what a user is made of. An empty Password makes a user whom no password lets in.
+// NewUser is what a user is made of. Without Password and PasswordHash it makes a user whom no password lets in.
 type NewUser struct {
 	Username, Name, Email string
 	EmailVerified         bool
 	Password              string
-	Admin, SecondFactor   bool
+	// PasswordHash, in place of Password, is what another system made of it: Django's auth_user.password with a hash of
+	// pbkdf2_sha256, pbkdf2_sha1, argon2, bcrypt_sha256, bcrypt or scrypt that does not cost too much, or its mark of an
+	// unusable password, which begins with "!". The next login replaces it by a hash of ours.
+	PasswordHash                  string
+	Admin, Disabled, SecondFactor bool
 }
 
 // Create makes a user. It returns an *InvalidError for a field that breaks a rule, and an error that is
 // store.ErrExists if the username is taken.
 func (r *Registry) Create(ctx context.Context, n NewUser) (*User, error) {
-	now := r.now()
-	u := User{
-		ID:       uuid.New(), // random and never reused, so that a subject never comes to mean somebody else
-		Username: n.Username,
-		Name:     n.Name, Email: n.Email, EmailVerified: n.EmailVerified,
-		Admin: n.Admin, SecondFactor: n.SecondFactor,
-		Epoch: firstEpoch, Created: now, Updated: now,
-	}
-	if err := validate(&u); err != nil {
+	u, err := r.made(n)
+	if err != nil {
 		return nil, err
 	}
 	if n.Password != "" {
@@ -114,15 +111,67 @@ func (r *Registry) Create(ctx context.Context, n NewUser) (*User, error) {
 		if err != nil {
 			return nil, err
 		}
-		u.Hash, u.PasswordChanged = hash, now
+		u.Hash, u.PasswordChanged = hash, u.Created
 	}
-	if err := r.table.Add(ctx, u.ID.String(), u); err != nil {
+	if err := r.table.Add(ctx, u.ID.String(), *u); err != nil {
 		if errors.Is(err, store.ErrExists) {
-			return nil, &store.TakenError{Name: u.Username, Means: fmt.Sprintf("the username %q is taken", u.Username)}
+			return nil, taken(u.Username)
 		}
 		return nil, err
 	}
-	return &u, nil
+	return u, nil
+}
+
+// Check returns the error that Create would return now, and makes nothing.
+func (r *Registry) Check(ctx context.Context, n NewUser) error {
+	u, err := r.made(n)
+	if err == nil && n.Password != "" {
+		err = CheckPassword(n.Password)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = r.table.FreshByName(ctx, usernameName+u.Username)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = taken(u.Username)
+	}
+	return err
+}
+
+// made is a new user whose password is not hashed yet.
+func (r *Registry) made(n NewUser) (*User, error) {
+	now := r.now()
+	u := &User{
+		ID:       uuid.New(), // random and never reused, so that a subject never comes to mean somebody else
+		Username: n.Username,
+		Name:     n.Name, Email: n.Email, EmailVerified: n.EmailVerified,
+		Admin: n.Admin, Disabled: n.Disabled, SecondFactor: n.SecondFactor,
+		Epoch: firstEpoch, Created: now, Updated: now,
+	}
+	if err := validate(u); err != nil {
+		return nil, err
+	}
+	if n.PasswordHash == "" {
+		return u, nil
+	}
+	if n.Password != "" {
+		return nil, &InvalidError{Field: "password_hash", Problem: "is there beside a password", Fix: "leave one of them out"}
+	}
+	hash, err := imported(n.PasswordHash)
+	if err != nil {
+		return nil, err
+	}
+	if hash != "" {
+		u.Hash, u.PasswordChanged = hash, now
+	}
+	return u, nil
+}
+
+func taken(username string) error {
+	return &store.TakenError{Name: username, Means: fmt.Sprintf("the username %q is taken", username)}
 }
 
 // Get returns a user as it was within the last second, or store.ErrNotFound.

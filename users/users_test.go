@@ -65,7 +65,7 @@ type room struct {
 	ender  *ender
 }
 
-func open(t *testing.T) *room {
+func open(t testing.TB) *room {
 	t.Helper()
 	s, c := bolttest.Open(t, noon)
 	r := on(s, users.NewHasher(cheap, 4, 10_000), users.Limits{})
