@@ -14,11 +14,8 @@ import (
 	"github.com/safeconduct/safeconduct/users"
 )
 
-const (
-	// accountForms is what the forms of the account pages are for, all but the one that makes a personal access token.
-	accountForms = "account"
-	passwordMin  = users.PasswordMin
-)
+// accountForms is what the forms of the account pages are for.
+const accountForms = "account"
 
 func (s *Server) goToAccount(c *gin.Context) error { return seeOther(c, accountPath) }
 
@@ -44,7 +41,7 @@ func (s *Server) accountForm(c *gin.Context, who *visitor) (form, error) {
 	return f, nil
 }
 
-// done leads back to a page, which then says what was done.
+// doneAt leads back to a page, which then says what was done.
 func doneAt(c *gin.Context, path string, what templates.Done) error {
 	return seeOther(c, path+"?"+url.Values{"done": {string(what)}}.Encode())
 }
@@ -98,7 +95,7 @@ func (s *Server) changeProfile(c *gin.Context, who *visitor) error {
 }
 
 func (s *Server) showPassword(c *gin.Context, who *visitor) error {
-	return s.show(c, http.StatusOK, templates.PasswordPage{Account: s.account(c, who), MinLength: passwordMin})
+	return s.show(c, http.StatusOK, templates.PasswordPage{Account: s.account(c, who), MinLength: users.PasswordMin})
 }
 
 // changePassword asks for the current one, with the same limits on guessing as a login. Everything that was granted in
@@ -110,7 +107,7 @@ func (s *Server) changePassword(c *gin.Context, who *visitor) error {
 	}
 	ctx := c.Request.Context()
 	refuse := func(status int, problem templates.AccountProblem) error {
-		page := templates.PasswordPage{Account: s.account(c, who), MinLength: passwordMin}
+		page := templates.PasswordPage{Account: s.account(c, who), MinLength: users.PasswordMin}
 		page.Problem = problem
 		return s.show(c, status, page)
 	}
@@ -123,6 +120,7 @@ func (s *Server) changePassword(c *gin.Context, who *visitor) error {
 	}
 	_, err = s.users.Authenticate(ctx, users.Attempt{
 		Username: who.user.Username, Password: f.get("current_password"), Network: s.clientAddr(c.Request), AllowSecondFactor: true,
+		Known: who.user.ID, KnownBrowser: who.session.ID.String(), // strangers who guess must not keep him from changing it
 	})
 	var limited *users.LimitedError
 	switch {
@@ -137,17 +135,22 @@ func (s *Server) changePassword(c *gin.Context, who *visitor) error {
 	case err != nil:
 		return err
 	}
-	told := s.tellOfLogout(ctx, who.user.ID)
-	if err := s.users.SetPassword(ctx, who.user.ID, f.get("new_password")); err != nil {
+	err = s.endingSessions(ctx, who.user.ID, func(ctx context.Context, id uuid.UUID) error {
+		return s.users.SetPassword(ctx, id, f.get("new_password"))
+	})
+	if err != nil {
 		return err
 	}
-	told.send()
 	s.auditPerson(ctx, "user.password.change", who.user.ID)
 	user, err := s.users.Fresh(ctx, who.user.ID)
 	if err != nil {
 		return err
 	}
-	if err := s.beginSession(c, user, who.session.Remember); err != nil {
+	err = s.beginSession(c, user, who.session.Remember)
+	if errors.Is(err, users.ErrNoSession) {
+		return seeOther(c, loginPath) // disabled, or logged out everywhere, in this very moment
+	}
+	if err != nil {
 		return err
 	}
 	return doneAt(c, passwordPath, templates.DonePassword)

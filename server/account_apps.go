@@ -90,7 +90,7 @@ func (s *Server) appRow(ctx context.Context, client *clients.Client, live []gran
 	}
 	row.Since = consent.Given
 	for _, g := range live {
-		names = append(names, describe(catalogue, client, g).scopes.Names()...)
+		names = append(names, describe(catalogue, client, g).granted.Names()...)
 		row.Offline = row.Offline || g.Offline
 		if row.Since.IsZero() || g.Created.Before(row.Since) {
 			row.Since = g.Created
@@ -106,27 +106,28 @@ func (s *Server) appRow(ctx context.Context, client *clients.Client, live []gran
 	return row, nil
 }
 
-// revokeApp takes everything from an app that the person gave it. The remembered consent goes first: the app may be
-// asking for a new grant at this very moment, and must not get it without the person.
+// revokeApp takes everything from an app that the person gave it.
 func (s *Server) revokeApp(c *gin.Context, who *visitor) error {
 	f, err := s.accountForm(c, who)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request.Context()
-	client, err := s.clients.Get(ctx, f.get("client"))
-	if errors.Is(err, store.ErrNotFound) {
-		return doneAt(c, appsPath, templates.DoneApp)
+	switch err := s.removeApp(ctx, who.user.ID, f.get("client")); {
+	case err == nil:
+		s.auditPerson(ctx, "app.revoke", who.user.ID)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
 	}
+	return doneAt(c, appsPath, templates.DoneApp)
+}
+
+// removeApp ends what a client was given in a user's name, and makes it ask again. store.ErrNotFound says that there is no
+// such client.
+func (s *Server) removeApp(ctx context.Context, user uuid.UUID, clientID string) error {
+	client, err := s.clients.Get(ctx, clientID)
 	if err != nil {
 		return err
 	}
-	if err := s.grants.ForgetConsent(ctx, who.user.ID, client.Number); err != nil {
-		return err
-	}
-	if _, err := s.grants.EndClient(ctx, who.user.ID, client.Number); err != nil {
-		return err
-	}
-	s.auditPerson(ctx, "app.revoke", who.user.ID)
-	return doneAt(c, appsPath, templates.DoneApp)
+	return s.grants.RemoveClient(ctx, user, client.Number)
 }

@@ -15,10 +15,7 @@ import (
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
 	"github.com/safeconduct/safeconduct/templates"
-	"github.com/safeconduct/safeconduct/users"
 )
-
-const keyDays = 30 // how long a personal access token lives unless the person chooses otherwise
 
 // keyLives are the lives to choose from, in days.
 var keyLives = []int{7, 30, 90, 180, 365}
@@ -39,7 +36,7 @@ func (s *Server) answerKeys(c *gin.Context, who *visitor, status int, page templ
 	if err != nil {
 		return err
 	}
-	page.Groups = groupScopes(catalogue, keyScopes(catalogue, who.user), func(scope resources.Scope) templates.ConsentScope {
+	page.Groups = groupScopes(catalogue, keyScopes(catalogue, keyOwner{user: who.user}), func(scope resources.Scope) templates.ConsentScope {
 		return templates.ConsentScope{Sensitive: scope.Sensitive, Ticked: slices.Contains(ticked, scope.Name)}
 	})
 	held, err := s.grantsOf(ctx, who.user.ID)
@@ -50,28 +47,11 @@ func (s *Server) answerKeys(c *gin.Context, who *visitor, status int, page templ
 		if g.Key {
 			means := describe(catalogue, ownKeys, g)
 			page.Keys = append(page.Keys, templates.KeyRow{
-				ID: g.ID.String(), Name: g.Label, Scopes: means.scopes.Names(), Created: g.Created, Expires: g.Ends, LastUsed: g.LastUsed,
+				ID: g.ID.String(), Name: g.Label, Scopes: means.granted.Names(), Created: g.Created, Expires: g.Ends, LastUsed: g.LastUsed,
 			})
 		}
 	}
 	return s.show(c, status, page)
-}
-
-// keyScopes are the scopes that a person may give to a token of his own: those of all APIs, and administration only if
-// he has it. OpenID Connect is about logins at apps.
-func keyScopes(catalogue *resources.Catalogue, user *users.User) []string {
-	var names []string
-	for _, resource := range catalogue.All() {
-		if resource.Disabled || isIdentity(resource) {
-			continue
-		}
-		for _, scope := range resource.Scopes {
-			if user.Admin || !strings.HasPrefix(scope.Name, adminPrefix) {
-				names = append(names, scope.Name)
-			}
-		}
-	}
-	return names
 }
 
 func (s *Server) createKey(c *gin.Context, who *visitor) error {
@@ -99,32 +79,22 @@ func (s *Server) createKey(c *gin.Context, who *visitor) error {
 		return refuse(templates.AccountNoScope)
 	}
 	// The answer shows the token, so the form cannot lead elsewhere, and sent again it would make another one.
-	first, err := s.spendOnce(c, f.get("once"), who.secret, keysPath)
-	if err != nil {
-		return err
-	}
-	if !first {
+	err = s.spendOnce(c, f.get("once"), who.secret, keysPath)
+	switch {
+	case errors.Is(err, errFormStale):
 		return refuse(templates.AccountStale)
-	}
-	catalogue, err := s.resources.Catalogue(ctx)
-	if err != nil {
+	case errors.Is(err, errFormSpent):
+		return refuse(templates.AccountTwice)
+	case err != nil:
 		return err
 	}
-	offered := keyScopes(catalogue, who.user)
-	var access grantAccess
-	for _, name := range f["scope"] {
-		if !slices.Contains(offered, name) {
-			return refuse(templates.AccountNoScope)
-		}
-		scope, resource, _ := catalogue.Scope(name)
-		access.add(scope.Number, resource)
-	}
-	token, grant, err := s.grants.IssueKey(ctx, grants.Delegation{
-		User: who.user.ID, UserEpoch: who.user.Epoch, Scopes: access.scopes, Resources: access.resources,
-		Method: grants.MethodPassword, AuthTime: who.session.AuthTime,
-	}, grants.Key{Label: page.Name, Life: time.Duration(days) * 24 * time.Hour})
+	token, grant, err := s.makeKey(ctx, keyOwner{user: who.user}, newKey{
+		name: page.Name, scopes: f["scope"], life: time.Duration(days) * 24 * time.Hour, login: who.session.AuthTime,
+	})
 	var invalid *store.InvalidError
 	switch {
+	case errors.As(err, &invalid) && strings.HasPrefix(invalid.Field, scopesField):
+		return refuse(templates.AccountNoScope)
 	case errors.As(err, &invalid):
 		return refuse(templates.AccountBadName)
 	case errors.Is(err, grants.ErrTooMany):
@@ -142,7 +112,7 @@ func (s *Server) revokeKey(c *gin.Context, who *visitor) error {
 		return err
 	}
 	if id, err := uuid.Parse(f.get("token")); err == nil {
-		if _, err := s.grants.End(c.Request.Context(), who.user.ID, id); err != nil {
+		if _, err := s.grants.EndKey(c.Request.Context(), grants.Owner{User: who.user.ID}, id); err != nil {
 			return err
 		}
 		s.auditPerson(c.Request.Context(), "token.revoke", who.user.ID)

@@ -18,24 +18,33 @@ func (s *Server) showSessions(c *gin.Context, who *visitor) error {
 }
 
 func (s *Server) answerSessions(c *gin.Context, who *visitor, status int, problem templates.AccountProblem) error {
-	ctx := c.Request.Context()
-	sessions, err := s.sessions.List(ctx, who.user.ID)
+	rows, err := s.sessionRows(c.Request.Context(), who.user.ID, who.session.ID)
 	if err != nil {
 		return err
 	}
-	apps, err := s.appsOfSessions(ctx, who.user.ID)
-	if err != nil {
-		return err
-	}
-	page := templates.SessionsPage{Account: s.account(c, who)}
+	page := templates.SessionsPage{Account: s.account(c, who), Sessions: rows}
 	page.Problem = problem
+	return s.show(c, status, page)
+}
+
+// sessionRows are the sessions of a person, of which one may be this one.
+func (s *Server) sessionRows(ctx context.Context, user, this uuid.UUID) ([]templates.SessionRow, error) {
+	sessions, err := s.sessions.List(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	apps, err := s.appsOfSessions(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	var rows []templates.SessionRow
 	for _, session := range sessions {
-		page.Sessions = append(page.Sessions, templates.SessionRow{
-			ID: session.ID.String(), Name: session.Name, Device: session.Device, Network: session.Network, This: session.ID == who.session.ID,
+		rows = append(rows, templates.SessionRow{
+			ID: session.ID.String(), Name: session.Name, Device: session.Device, Network: session.Network, This: session.ID == this,
 			Started: session.AuthTime, LastSeen: session.LastSeen, Ends: session.Ends, Apps: apps[session.ID],
 		})
 	}
-	return s.show(c, status, page)
+	return rows, nil
 }
 
 // appsOfSessions names the apps that were given access in each session.
@@ -84,17 +93,17 @@ func (s *Server) endSession(c *gin.Context, who *visitor) error {
 	if err := s.endSessionOf(c.Request.Context(), who.user.ID, id); err != nil {
 		return err
 	}
+	s.auditPerson(c.Request.Context(), "session.end", who.user.ID)
 	return doneAt(c, sessionsPath, templates.DoneSession)
 }
 
 // endSessionOf ends a session with what hangs on it, and tells the apps that wanted to know.
 func (s *Server) endSessionOf(ctx context.Context, user, id uuid.UUID) error {
-	told := s.tellOfLogout(ctx, user, id)
-	if _, err := s.sessions.End(ctx, user, id); err != nil {
-		return err
+	found, err := s.sessions.End(ctx, user, id)
+	if err != nil || !found {
+		return err // of somebody else's session, or of one that has ended, there is nothing to tell
 	}
-	told.send()
-	s.auditPerson(ctx, "session.end", user)
+	s.tellAfter(ctx, user, []uuid.UUID{id})
 	return nil
 }
 
@@ -113,13 +122,10 @@ func (s *Server) endOtherSessions(c *gin.Context, who *visitor) error {
 			others = append(others, session.ID)
 		}
 	}
-	told := s.tellOfLogout(ctx, who.user.ID, others...)
 	if err := s.sessions.EndOthers(ctx, who.user.ID, who.session.ID); err != nil {
 		return err
 	}
-	if len(others) > 0 {
-		told.send()
-	}
+	s.tellAfter(ctx, who.user.ID, others)
 	s.auditPerson(ctx, "session.end_others", who.user.ID)
 	return doneAt(c, sessionsPath, templates.DoneSessions)
 }
@@ -157,6 +163,7 @@ func (s *Server) endHere(c *gin.Context, who *visitor, then string) error {
 	if err := s.endSessionOf(c.Request.Context(), who.user.ID, who.session.ID); err != nil {
 		return err
 	}
+	s.auditPerson(c.Request.Context(), "session.end", who.user.ID)
 	s.dropCookie(c.Writer, sessionCookie)
 	if then != "" {
 		c.Header("Referrer-Policy", "no-referrer")
@@ -171,11 +178,9 @@ func (s *Server) logoutEverywhere(c *gin.Context, who *visitor) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	told := s.tellOfLogout(ctx, who.user.ID)
-	if err := s.users.EndSessions(ctx, who.user.ID); err != nil {
+	if err := s.endingSessions(ctx, who.user.ID, s.users.EndSessions); err != nil {
 		return err
 	}
-	told.send()
 	s.auditPerson(ctx, "user.logout_everywhere", who.user.ID)
 	s.dropCookie(c.Writer, sessionCookie)
 	return seeOther(c, signedOutPath+"?everywhere=yes")

@@ -87,7 +87,7 @@ func TestTokenFormMakesOneToken(t *testing.T) {
 			tokens++
 			continue
 		}
-		s.wants(t, http.StatusBadRequest, "the page had been open for too long")
+		s.wants(t, http.StatusBadRequest, "That form was sent twice")
 	}
 	if tokens != 1 {
 		t.Errorf("one form made %d tokens", tokens)

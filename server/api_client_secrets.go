@@ -39,7 +39,7 @@ func (s *Server) addClientSecret(c *gin.Context) {
 	ctx, id := c.Request.Context(), c.Param("client")
 	client, err := s.clients.Get(ctx, id)
 	if err == nil {
-		err = mayHandOut(ctx, client.Scopes)
+		err = s.mayHandOut(ctx, client.Scopes)
 	}
 	if err != nil {
 		s.fail(c, err)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -123,11 +124,16 @@ func (ch clientChange) apply(c *clients.Client) error {
 		c.RefreshWindow = ch.RefreshWindow
 	}
 	for _, name := range ch.AddScopes {
-		if !c.AllowsScope(name) {
+		if !slices.Contains(c.Scopes, name) {
 			c.Scopes = append(c.Scopes, name)
 		}
 	}
 	c.Scopes = slices.DeleteFunc(c.Scopes, func(name string) bool { return slices.Contains(ch.RemoveScopes, name) })
+	if i := slices.IndexFunc(ch.RemoveScopes, c.AllowsScope); i >= 0 {
+		// Whoever takes a right away must not believe that it is gone while a family still gives it.
+		return &clients.InvalidError{Field: fmt.Sprintf("remove_scopes[%d]", i), Problem: "is still allowed by a family among the scopes",
+			Fix: "remove the family, and add those of its scopes that are to stay"}
+	}
 	// Taking a scope away takes it off the required ones too. A list of those that is given is taken at its word.
 	if ch.RequiredScopes == nil {
 		c.RequiredScopes = slices.DeleteFunc(c.RequiredScopes, func(name string) bool { return !c.AllowsScope(name) })
@@ -143,15 +149,26 @@ func set[T any](into *T, value *T) {
 }
 
 // mayHandOut refuses to give a client, or to take over a client that has, administration which the caller's own token
-// lacks: who administers clients alone does not become administrator of everything by way of a client.
-func mayHandOut(ctx context.Context, names []string) error {
+// lacks: who administers clients alone does not become administrator of everything by way of a client. A family needs all
+// that is in it today.
+func (s *Server) mayHandOut(ctx context.Context, names []string) error {
 	if isLocal(ctx) {
 		return nil
 	}
+	catalogue, err := s.resources.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
 	token, _ := scopes.TokenFrom(ctx)
 	for _, name := range names {
+		if start, is := clients.Family(name); is {
+			if under := scopesUnder(catalogue, start); strings.HasPrefix(name, adminPrefix) && len(token.Scopes.Missing(under...)) > 0 {
+				return &failure{status: http.StatusForbidden, code: codeAccessDenied, description: "this would hand out " + name + ", of which your own token has not all"}
+			}
+			continue
+		}
 		if strings.HasPrefix(name, adminPrefix) && !token.Scopes.Has(name) {
-			return &failure{status: http.StatusForbidden, code: codeAccessDenied, description: "the client has or gets " + name + ", which your own token has not"}
+			return &failure{status: http.StatusForbidden, code: codeAccessDenied, description: "this would hand out " + name + ", which your own token has not"}
 		}
 	}
 	return nil
@@ -182,7 +199,7 @@ func (s *Server) createClient(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if err := mayHandOut(ctx, in.Scopes); err != nil {
+	if err := s.mayHandOut(ctx, in.Scopes); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -236,13 +253,13 @@ func (s *Server) editClient(c *gin.Context) {
 		}
 	}
 	client, err := s.clients.Update(ctx, id, func(client *clients.Client) error {
-		if err := mayHandOut(ctx, client.Scopes); err != nil {
+		if err := s.mayHandOut(ctx, client.Scopes); err != nil {
 			return err
 		}
 		if err := change.apply(client); err != nil {
 			return err
 		}
-		return mayHandOut(ctx, client.Scopes)
+		return s.mayHandOut(ctx, client.Scopes)
 	})
 	if err == nil && change.Disabled != nil && !*change.Disabled {
 		client, err = s.clients.Enable(ctx, id)

@@ -150,7 +150,7 @@ func (s *Server) showGrant(ctx context.Context, g grants.Grant) (grantJSON, erro
 	}
 	means := describe(catalogue, by, g)
 	return grantJSON{
-		ID: g.ID.String(), Name: g.Label, ClientID: client.ID, ClientName: client.Name, Scopes: means.scopes.Names(),
+		ID: g.ID.String(), Name: g.Label, ClientID: client.ID, ClientName: client.Name, Scopes: means.granted.Names(),
 		Audience: notNil(means.audiences), Created: g.Created, Ends: g.Ends,
 	}, nil
 }
@@ -161,7 +161,20 @@ func (s *Server) endGrant(c *gin.Context, user uuid.UUID) error {
 	if err != nil {
 		return notFound("this grant")
 	}
-	found, err := s.grants.End(c.Request.Context(), user, id)
+	ctx := c.Request.Context()
+	// A consent that is remembered would give the app another one without asking.
+	held, err := s.grantsOf(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, g := range held {
+		if g.ID == id && !g.Key {
+			if err := s.grants.ForgetConsent(ctx, user, g.Client); err != nil {
+				return err
+			}
+		}
+	}
+	found, err := s.grants.End(ctx, user, id)
 	if err == nil && !found {
 		return notFound("this grant")
 	}

@@ -1,12 +1,16 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/safeconduct/safeconduct/clients"
+	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/resources"
 )
 
@@ -17,6 +21,8 @@ type resourceJSON struct {
 	Name           string       `json:"name"`
 	Scopes         []scopeJSON  `json:"scopes"`
 	AccessLifetime duration     `json:"access_lifetime,omitempty"`
+	TokenFormat    string       `json:"token_format"`
+	SigningAlg     string       `json:"signing_alg,omitempty"`
 	BuiltIn        bool         `json:"built_in"`
 	Disabled       bool         `json:"disabled"`
 	Secrets        []secretJSON `json:"secrets"`
@@ -26,12 +32,15 @@ type resourceJSON struct {
 	Secret string `json:"secret,omitempty"`
 }
 
-// scopeJSON is a scope of a resource.
-type scopeJSON struct {
-	Name        string `json:"name"`
-	Title       string `json:"title"`
-	Description string `json:"description"`
-	Sensitive   bool   `json:"sensitive"`
+// formatOpaque is how the API writes the format of access tokens that say nothing by themselves.
+const formatOpaque = "opaque"
+
+// formatOf is a format of access tokens as resources keeps it.
+func formatOf(in string) string {
+	if in == formatOpaque {
+		return ""
+	}
+	return in
 }
 
 func showResource(r *resources.Resource) resourceJSON {
@@ -39,8 +48,12 @@ func showResource(r *resources.Resource) resourceJSON {
 		Slug: r.Slug, Identifier: r.ID, Name: r.Name, AccessLifetime: duration(r.AccessLifetime), BuiltIn: r.BuiltIn,
 		Disabled: r.Disabled, Secrets: showSecrets(r.Secrets), Created: r.Created, Updated: r.Updated, Scopes: []scopeJSON{},
 	}
+	out.TokenFormat = formatOpaque
+	if r.Format != "" {
+		out.TokenFormat, out.SigningAlg = r.Format, cmp.Or(r.Alg, keys.ES256)
+	}
 	for _, scope := range r.Scopes {
-		out.Scopes = append(out.Scopes, scopeJSON{scope.Name, scope.Title, scope.Description, scope.Sensitive})
+		out.Scopes = append(out.Scopes, showScope(scope))
 	}
 	return out
 }
@@ -52,39 +65,41 @@ type resourceInput struct {
 	Name           string      `json:"name"`
 	Scopes         []scopeJSON `json:"scopes"`
 	AccessLifetime duration    `json:"access_lifetime"`
+	TokenFormat    string      `json:"token_format"`
+	SigningAlg     string      `json:"signing_alg"`
 }
 
-// resourceChange is a change of a resource; what is absent stays. A list of scopes replaces the one there.
+// resourceChange is a change of a resource; what is absent stays. A list of scopes replaces the one there and is taken
+// at its word; the other three change single scopes without knowing the rest.
 type resourceChange struct {
 	Name           *string      `json:"name"`
 	Scopes         *[]scopeJSON `json:"scopes"`
 	AccessLifetime *duration    `json:"access_lifetime"`
+	TokenFormat    *string      `json:"token_format"`
+	SigningAlg     *string      `json:"signing_alg"`
 	Disabled       *bool        `json:"disabled"`
+	// AddScopes, EditScopes and RemoveScopes are made in this order, all or none. What is removed is taken off the scopes
+	// that implied it too.
+	AddScopes    []scopeJSON   `json:"add_scopes"`
+	EditScopes   []scopeChange `json:"edit_scopes"`
+	RemoveScopes []string      `json:"remove_scopes"`
 }
 
 func (ch resourceChange) apply(r *resources.Resource) error {
 	set(&r.Name, ch.Name)
 	set(&r.Disabled, ch.Disabled)
 	set(&r.AccessLifetime, (*time.Duration)(ch.AccessLifetime))
+	if ch.TokenFormat != nil {
+		r.Format = formatOf(*ch.TokenFormat)
+		if r.Format == "" {
+			r.Alg = "" // it went with the format; one that is sent along is refused
+		}
+	}
+	set(&r.Alg, ch.SigningAlg)
 	if ch.Scopes != nil {
-		r.Scopes = scopesOf(*ch.Scopes, r.Scopes)
+		r.Scopes = scopesOf(*ch.Scopes)
 	}
-	return nil
-}
-
-// scopesOf makes scopes of their JSON; those that were there before keep their number.
-func scopesOf(in []scopeJSON, before []resources.Scope) []resources.Scope {
-	numbers := make(map[string]uint32, len(before))
-	for _, scope := range before {
-		numbers[scope.Name] = scope.Number
-	}
-	out := make([]resources.Scope, 0, len(in))
-	for _, scope := range in {
-		out = append(out, resources.Scope{
-			Number: numbers[scope.Name], Name: scope.Name, Title: scope.Title, Description: scope.Description, Sensitive: scope.Sensitive,
-		})
-	}
-	return out
+	return ch.changeScopes(r)
 }
 
 // listResources answers with all of them: they are few, and every process has them in memory.
@@ -108,7 +123,8 @@ func (s *Server) createResource(c *gin.Context) {
 		return
 	}
 	resource, secret, err := s.resources.Create(c.Request.Context(), resources.Definition{
-		ID: in.Identifier, Slug: in.Slug, Name: in.Name, Scopes: scopesOf(in.Scopes, nil), AccessLifetime: time.Duration(in.AccessLifetime),
+		ID: in.Identifier, Slug: in.Slug, Name: in.Name, Scopes: scopesOf(in.Scopes), AccessLifetime: time.Duration(in.AccessLifetime),
+		Format: formatOf(in.TokenFormat), Alg: in.SigningAlg,
 	})
 	if err != nil {
 		s.fail(c, err)
@@ -182,17 +198,35 @@ func (s *Server) revokeResourceSecret(c *gin.Context) {
 	done(c)
 }
 
-// checkScopesExist refuses scopes that no resource owns: a typing error in an allow list would never be noticed.
+// checkScopesExist refuses scopes that no resource owns, and families that nothing is in: a typing error in an allow list
+// would never be noticed.
 func (s *Server) checkScopesExist(ctx context.Context, names []string) error {
 	catalogue, err := s.resources.Catalogue(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if _, _, known := catalogue.Scope(name); !known {
+		_, _, known := catalogue.Scope(name)
+		if start, is := clients.Family(name); is {
+			known = len(scopesUnder(catalogue, start)) > 0
+		}
+		if !known {
 			return &failure{status: http.StatusBadRequest, code: codeInvalidRequest, field: "scopes", detail: name,
 				description: "scopes names one that no resource has; define it with a resource first"}
 		}
 	}
 	return nil
+}
+
+// scopesUnder are the scopes that a family has today.
+func scopesUnder(catalogue *resources.Catalogue, start string) []string {
+	var names []string
+	for _, resource := range catalogue.All() {
+		for _, scope := range resource.Scopes {
+			if strings.HasPrefix(scope.Name, start) {
+				names = append(names, scope.Name)
+			}
+		}
+	}
+	return names
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -47,10 +48,25 @@ func (s *Server) revokeAnyToken(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if err := s.grants.RevokeAny(c.Request.Context(), in.Token); err != nil {
+	if err := s.revokeAnyText(c.Request.Context(), in.Token); err != nil {
 		s.fail(c, err)
 		return
 	}
 	s.auditAdmin(c, "token.revoke", "")
 	done(c)
+}
+
+// revokeAnyText is revokeText for the operator.
+func (s *Server) revokeAnyText(ctx context.Context, text string) error {
+	if !looksSigned(text) {
+		return s.grants.RevokeAny(ctx, text)
+	}
+	_, place, err := s.readSigned(ctx, text)
+	if errors.Is(err, scopes.ErrInactive) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.grants.RevokeAnySigned(ctx, place)
 }

@@ -40,7 +40,17 @@ type userInput struct {
 	Email         string `json:"email"`
 	EmailVerified bool   `json:"email_verified"`
 	Password      string `json:"password"`
-	Admin         bool   `json:"admin"`
+	// PasswordHash is what another system made of the password. No answer has it.
+	PasswordHash string `json:"password_hash"`
+	Admin        bool   `json:"admin"`
+	Disabled     bool   `json:"disabled"`
+}
+
+func (in userInput) user() users.NewUser {
+	return users.NewUser{
+		Username: in.Username, Name: in.Name, Email: in.Email, EmailVerified: in.EmailVerified,
+		Password: in.Password, PasswordHash: in.PasswordHash, Admin: in.Admin, Disabled: in.Disabled,
+	}
 }
 
 // userChange is a change of a user; what is absent stays.
@@ -100,9 +110,7 @@ func (s *Server) createUser(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	user, err := s.users.Create(c.Request.Context(), users.NewUser{
-		Username: in.Username, Name: in.Name, Email: in.Email, EmailVerified: in.EmailVerified, Password: in.Password, Admin: in.Admin,
-	})
+	user, err := s.users.Create(c.Request.Context(), in.user())
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -118,6 +126,26 @@ func (s *Server) showUser(c *gin.Context) {
 		return
 	}
 	writeJSON(c, http.StatusOK, showUser(user))
+}
+
+// endingIfRaised does what may end every session of a user, and tells the apps if it did.
+func (s *Server) endingIfRaised(ctx context.Context, id uuid.UUID, act func() error) error {
+	before, err := s.users.Fresh(ctx, id)
+	if err != nil {
+		return err
+	}
+	sessions, err := s.liveSessions(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := act(); err != nil {
+		return err
+	}
+	after, err := s.users.Fresh(ctx, id)
+	if err == nil && after.Epoch != before.Epoch {
+		s.tellAfter(ctx, id, sessions)
+	}
+	return err
 }
 
 func (s *Server) editUser(c *gin.Context) {
@@ -136,7 +164,10 @@ func (s *Server) editUser(c *gin.Context) {
 		})
 	}
 	if err == nil {
-		user, err = s.users.Update(ctx, user.ID, change.apply)
+		err = s.endingIfRaised(ctx, user.ID, func() error {
+			user, err = s.users.Update(ctx, user.ID, change.apply)
+			return err
+		})
 	}
 	if err == nil && change.Disabled != nil && !*change.Disabled {
 		user, err = s.users.Enable(ctx, user.ID)

@@ -26,6 +26,9 @@ func (s *Server) auditGrant(ctx context.Context, e grants.Event) {
 		slog.String("event", string(e.Kind)), slog.String("grant", e.Grant.String()), slog.Uint64("client_number", uint64(e.Client)),
 		slog.Bool("grant_ended", e.Ended), slog.String("request_id", noteOf(ctx).id),
 	}
+	if e.Reason != "" {
+		attrs = append(attrs, slog.String("reason", e.Reason))
+	}
 	if e.User != uuid.Nil {
 		attrs = append(attrs, slog.String("user_id", e.User.String()))
 	}

@@ -62,6 +62,11 @@ type returnAddress struct {
 // every failure is a page and nothing is redirected; from then on failures go to the app.
 func (s *Server) authorize(c *gin.Context) error {
 	ctx := c.Request.Context()
+	// A page that loads us as a picture, or by a script, is not a person on the way to us: nothing is begun for it, and no
+	// code is made.
+	if !isNavigation(c.Request) {
+		return invalidRequest("this is a page to go to, not one to load")
+	}
 	// 1. Who asks, and where does the answer go?
 	f, err := readAuthorization(c.Request)
 	if err != nil {

@@ -32,6 +32,12 @@ func (s *Server) allow(c *gin.Context, in *interaction, approved *approval) erro
 	in.Outcome, in.Decided, in.Grant = allowed, s.store.Now(), approved.grant
 	err = s.write(ctx, in)
 	if err == nil {
+		// Only now: of an allowance and a refusal at once, one counts, and only what counts is remembered.
+		if approved.consent != nil {
+			if err := s.grants.SaveConsent(ctx, user, *approved.consent); err != nil {
+				return err
+			}
+		}
 		return s.answerApp(c, to, templates.Field{Name: "code", Value: code})
 	}
 	// Somebody else answered at the same time, or nobody knows: this code was never given out.
@@ -79,6 +85,9 @@ func (s *Server) cancel(c *gin.Context) error {
 	}
 	if !s.forms.good(f.get("form_token"), in.secret, loginPath) {
 		return staleForm()
+	}
+	if _, err := s.stillAsks(c.Request.Context(), &in.Authorization); err != nil {
+		return err
 	}
 	return s.decline(c, in)
 }

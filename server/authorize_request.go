@@ -99,7 +99,7 @@ func takesForms(uri string) bool {
 // readRequest checks what is asked for. Its failures go to the app.
 func (s *Server) readRequest(ctx context.Context, f form, client *clients.Client, to returnAddress) (authorization, error) {
 	a := authorization{
-		returnAddress: to, ClientEpoch: client.Epoch, Asked: s.moment(), Nonce: f.get("nonce"), Targets: f["resource"],
+		returnAddress: to, ClientEpoch: client.Epoch, Asked: s.moment(), Nonce: f.get("nonce"), Targets: distinct(f["resource"]),
 		LoginHint: f.get("login_hint"), Languages: strings.Fields(f.get("ui_locales")),
 	}
 	for _, check := range []func(form, *clients.Client) error{checkResponseType, checkUnserved, checkLengths} {
@@ -121,6 +121,7 @@ func (s *Server) readRequest(ctx context.Context, f form, client *clients.Client
 	if a.Scopes, _, err = asked(catalogue, &tokenCall{form: f, client: client}); err != nil {
 		return a, err
 	}
+	s.logDeprecated(ctx, catalogue, numbersOf(catalogue, a.Scopes))
 	if err := s.readPrompt(&a, f); err != nil {
 		return a, err
 	}
@@ -241,6 +242,13 @@ func (s *Server) readHint(ctx context.Context, a *authorization, f form) error {
 	}
 	a.Expected = hint.Subject
 	return nil
+}
+
+// distinct leaves out what is there twice.
+func distinct(list []string) []string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // moment is the time as sessions know it, to the millisecond, so that a login that follows is never older.

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,7 +28,10 @@ const (
 	logoutTokenLife = 2 * time.Minute
 	noticesWaiting  = 4096
 	noticesAtOnce   = 32
-	noticeTimeout   = 5 * time.Second
+	// noticesPerApp is how many of those may go to one app, and noticeRest how long others for it rest meanwhile.
+	noticesPerApp = 4
+	noticeRest    = 200 * time.Millisecond
+	noticeTimeout = 5 * time.Second
 )
 
 // noticePauses are how long is waited before each further try to tell an app of a logout.
@@ -57,8 +61,10 @@ type notice struct {
 // notices tell apps of logouts. They wait in memory and are sent in the background: a logout does not wait for an app,
 // and it has happened whether or not the app learns of it.
 type notices struct {
-	queue chan notice
-	http  *http.Client
+	mu      sync.Mutex
+	sending map[uint32]int // by client
+	queue   chan notice
+	http    *http.Client
 	// pauses come before each further try.
 	pauses []time.Duration
 }
@@ -77,7 +83,8 @@ func newNotices(networks []netip.Prefix) *notices {
 		return nil
 	}}
 	return &notices{
-		queue: make(chan notice, noticesWaiting), pauses: noticePauses,
+		sending: make(map[uint32]int),
+		queue:   make(chan notice, noticesWaiting), pauses: noticePauses,
 		http: &http.Client{
 			Timeout:       noticeTimeout,
 			Transport:     &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: noticeTimeout},
@@ -97,6 +104,8 @@ var specialNetworks = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("::ffff:0:0:0/96"), netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("2001::/23"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("3fff::/20"),
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001:db8::/32"),
 }
 
@@ -109,32 +118,29 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// told is who is to be told of a logout. It is found out before the logout, when it can still be known, and sent after.
-type told struct {
-	s    *Server
-	list []notice
-}
-
-// tellOfLogout finds out which apps want to know of the end of sessions; without any, of all of the user's. Should that
-// fail, the logout goes on without it.
-func (s *Server) tellOfLogout(ctx context.Context, user uuid.UUID, sessions ...uuid.UUID) told {
-	list, err := s.logoutNotices(ctx, user, sessions)
+// tellAfter lets the apps be told that want to know of the end of sessions. It is called when they have ended: an app can
+// join a session until then. Should it not be known who is to be told, the logout has happened all the same.
+func (s *Server) tellAfter(ctx context.Context, user uuid.UUID, sessions []uuid.UUID) {
+	list, err := s.logoutNotices(context.WithoutCancel(ctx), user, sessions)
 	if err != nil {
 		s.logFailure(ctx, 0, fmt.Errorf("find out who is to be told of a logout: %w", err))
 	}
-	return told{s, list}
+	for _, n := range list {
+		s.enqueue(n)
+	}
+}
+
+// liveSessions are the sessions of a user, as long as that can be known: after everything of the user has ended, no more.
+func (s *Server) liveSessions(ctx context.Context, user uuid.UUID) ([]uuid.UUID, error) {
+	live, err := s.sessions.List(ctx, user)
+	ids := make([]uuid.UUID, len(live))
+	for i := range live {
+		ids[i] = live[i].ID
+	}
+	return ids, err
 }
 
 func (s *Server) logoutNotices(ctx context.Context, user uuid.UUID, sessions []uuid.UUID) ([]notice, error) {
-	if len(sessions) == 0 {
-		live, err := s.sessions.List(ctx, user)
-		if err != nil {
-			return nil, err
-		}
-		for _, session := range live {
-			sessions = append(sessions, session.ID)
-		}
-	}
 	var list []notice
 	for _, session := range sessions {
 		joined, err := s.sessions.Joined(ctx, session)
@@ -157,20 +163,16 @@ func (s *Server) logoutNotices(ctx context.Context, user uuid.UUID, sessions []u
 	return list, nil
 }
 
-// send lets the apps be told. It waits for nobody.
-func (t told) send() {
-	for _, n := range t.list {
-		t.s.enqueue(n)
-	}
-}
-
 // endingSessions does what ends every session of a user, and tells the apps that want to know.
 func (s *Server) endingSessions(ctx context.Context, user uuid.UUID, act func(context.Context, uuid.UUID) error) error {
-	told := s.tellOfLogout(ctx, user)
+	sessions, err := s.liveSessions(ctx, user)
+	if err != nil {
+		return err
+	}
 	if err := act(ctx, user); err != nil {
 		return err
 	}
-	told.send()
+	s.tellAfter(ctx, user, sessions)
 	return nil
 }
 
@@ -191,6 +193,10 @@ func (s *Server) notify(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case n := <-s.notices.queue:
+			if !s.notices.begin(n.client.Number) {
+				time.AfterFunc(noticeRest, func() { s.enqueue(n) })
+				continue
+			}
 			select {
 			case <-ctx.Done():
 				return
@@ -198,9 +204,29 @@ func (s *Server) notify(ctx context.Context) {
 			}
 			go func() {
 				defer func() { <-room }()
+				defer s.notices.end(n.client.Number)
 				s.tell(ctx, n)
 			}()
 		}
+	}
+}
+
+// begin takes one of the places that an app has. Without them an app that hangs would keep all the others waiting.
+func (n *notices) begin(client uint32) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.sending[client] == noticesPerApp {
+		return false
+	}
+	n.sending[client]++
+	return true
+}
+
+func (n *notices) end(client uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.sending[client]--; n.sending[client] == 0 {
+		delete(n.sending, client)
 	}
 }
 

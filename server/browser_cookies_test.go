@@ -7,6 +7,7 @@ import (
 	"time"
 )
 
+// Session fixation (OWASP ASVS 7.2.4): no value that a browser brings becomes a session, a request or the binding of a
 // form.
 func TestPlantedCookiesAreNotAdopted(t *testing.T) {
 	t.Parallel()
@@ -25,7 +26,7 @@ func TestPlantedCookiesAreNotAdopted(t *testing.T) {
 		if ada.cookie("sc-visit") != "" {
 			t.Error("the cookie of before the login is still there")
 		}
-		ada.get("/login?tx="+strings.Repeat("a", 37)).wants(t, http.StatusBadRequest, "This took too long")
+		ada.get("/login?tx="+strings.Repeat("a", 37)).wants(t, http.StatusBadRequest, "This page is no longer good")
 	}
 	// Two cookies of one name: one of them is somebody else's.
 	ada := d.person()
@@ -44,6 +45,7 @@ func TestPlantedCookiesAreNotAdopted(t *testing.T) {
 	ada.get("/login?tx="+id).wants(t, http.StatusForbidden, "This did not begin here")
 }
 
+// OWASP ASVS 3.3.1 to 3.3.5, RFC 6265bis §4.1.3.2: over TLS every cookie is tied to this very host, kept from scripts and
 // from plain connections, and small.
 func TestCookiesOverTLS(t *testing.T) {
 	t.Parallel()
@@ -93,6 +95,7 @@ func TestCookiesOverTLS(t *testing.T) {
 	}
 }
 
+// RFC 9110 §15.6.5: tabs that were forgotten do not fill the header of every request until nothing works any more; the
 // newest of them still do.
 func TestForgottenTabsDoNotFillTheHeader(t *testing.T) {
 	t.Parallel()

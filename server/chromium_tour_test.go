@@ -50,7 +50,7 @@ func (d *deployment) tour(t testing.TB, b *tab, stop func(name string)) {
 	b.wants("/oauth/authorize", "The app made a mistake")
 	stop("problem")
 	b.open("/login?tx=" + strings.Repeat("0", 37))
-	b.wants("/login", "This took too long")
+	b.wants("/login", "This page is no longer good")
 	stop("problem-expired")
 	b.open("/nowhere")
 	b.wants("/nowhere", "There is no such page")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -149,6 +150,10 @@ func groupScopes(catalogue *resources.Catalogue, names []string, line func(resou
 		}
 		l := line(scope)
 		l.Name, l.Title, l.Description = scope.Name, scope.Title, scope.Description
+		for _, number := range catalogue.Expand([]uint32{scope.Number})[1:] {
+			included, _, _ := catalogue.ScopeByNumber(number)
+			l.Includes = append(l.Includes, cmp.Or(included.Title, included.Name))
+		}
 		groups[at].Scopes = append(groups[at].Scopes, l)
 	}
 	return groups
@@ -214,13 +219,10 @@ func (s *Server) consentTo(c *gin.Context, in *interaction, client *clients.Clie
 	if err != nil {
 		return err
 	}
-	if err := s.grants.SaveConsent(ctx, who.user.ID, grants.Consent{
+	return s.allow(c, in, &approval{request: a, client: client, who: who, names: granted, consent: &grants.Consent{
 		Client: client.Number, ClientEpoch: client.Epoch, Asked: numbersOf(catalogue, a.Scopes), Granted: numbersOf(catalogue, granted),
 		Remember: client.Confidential() && f.get("remember") != "", Given: s.store.Now(),
-	}); err != nil {
-		return err
-	}
-	return s.allow(c, in, &approval{request: a, client: client, who: who, names: granted})
+	}})
 }
 
 func numbersOf(catalogue *resources.Catalogue, names []string) []uint32 {

@@ -119,7 +119,7 @@ func TestSayingNo(t *testing.T) {
 		page := ada.consent(acme, "ada")
 		wantDenied(ada.allow(page, "decision", no))
 		// The other answer does not come after it.
-		ada.allow(page).wants(t, http.StatusBadRequest, "This took too long")
+		ada.allow(page).wants(t, http.StatusBadRequest, "This page is no longer good")
 	}
 	if got := d.got(acme, ada.allow(ada.consent(acme, "ada")).answered(t, callback)); got == "" {
 		t.Error("nothing was granted in the end")
@@ -171,8 +171,8 @@ func TestTwoTabs(t *testing.T) {
 		t.Errorf("granted %q and %q", a, b)
 	}
 	d.clock.Advance(10 * time.Minute)
-	ada.get("/consent?"+third.url.RawQuery).wants(t, http.StatusBadRequest, "This took too long")
-	ada.login(third, "ada").wants(t, http.StatusBadRequest, "This took too long")
+	ada.get("/consent?"+third.url.RawQuery).wants(t, http.StatusBadRequest, "This page is no longer good")
+	ada.login(third, "ada").wants(t, http.StatusBadRequest, "This page is no longer good")
 }
 
 // RFC 6749 §4.1.2: a double click makes one code. The back button afterwards leads to a page that explains.
@@ -192,10 +192,10 @@ func TestAllowingTwiceMakesOneCode(t *testing.T) {
 		t.Fatalf("the codes are %v", codes)
 	}
 	wantStatus(t, d.redeem(acme.client, codes[0]), http.StatusOK)
-	ada.allow(page).wants(t, http.StatusBadRequest, "This took too long")
-	ada.open("/consent?"+page.url.RawQuery).wants(t, http.StatusBadRequest, "This took too long")
+	ada.allow(page).wants(t, http.StatusBadRequest, "This page is no longer good")
+	ada.open("/consent?"+page.url.RawQuery).wants(t, http.StatusBadRequest, "This page is no longer good")
 	d.clock.Advance(11 * time.Second)
-	ada.allow(page).wants(t, http.StatusBadRequest, "This took too long")
+	ada.allow(page).wants(t, http.StatusBadRequest, "This page is no longer good")
 }
 
 // A double click on the choice of an account is one choice.

@@ -72,7 +72,12 @@ func (s *Server) mountDemoApp() {
 	}
 }
 
-func (s *Server) showDemoApp(c *gin.Context) error { return s.answerDemoApp(c, demoView{}) }
+func (s *Server) showDemoApp(c *gin.Context) error {
+	if hostName(c.Request.Host, s.issuer) != hostName(strings.TrimPrefix(s.issuer, "http://"), s.issuer) {
+		return seeOther(c, s.issuer+demoAppPath) // its cookie must be where the answer comes to
+	}
+	return s.answerDemoApp(c, demoView{})
+}
 
 func (s *Server) answerDemoApp(c *gin.Context, view demoView) error {
 	view.Start, view.Account = demoStartPath, appsPath
@@ -103,7 +108,7 @@ func (s *Server) returnToDemoApp(c *gin.Context) error {
 	s.dropCookie(c.Writer, demoAppCookie)
 	switch {
 	case state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(answer.get("state"))) != 1 || answer.get("iss") != s.issuer:
-		return s.answerDemoApp(c, demoView{Problem: "This answer is not for a question of mine. Please begin again."})
+		return s.answerDemoApp(c, demoView{Problem: "This answer is not for a question of mine, or was used already. Please begin again."})
 	case answer.get("error") == codeAccessDenied:
 		return s.answerDemoApp(c, demoView{Problem: "You did not allow it. Nothing was given to this app."})
 	case answer.get("error") != "":

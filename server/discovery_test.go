@@ -23,12 +23,8 @@ const (
 func TestDiscoveryIsOneDocument(t *testing.T) {
 	t.Parallel()
 	d := deployBolt(t)
-	m := d.call(http.MethodGet, discoveryPath, "")
-	wantStatus(t, m, http.StatusOK)
-	if other := d.call(http.MethodGet, "/.well-known/oauth-authorization-server", ""); other.text != m.text {
-		t.Errorf("the documents differ:\n%s\n%s", m.text, other.text)
-	}
-	wantPublic(t, m, "application/json")
+	m := d.metadata(t)
+	wantPublic(t, m.answer, "application/json")
 	d.user("ada")
 	a := d.webApp()
 	got := d.person()
@@ -43,7 +39,7 @@ func TestDiscoveryIsOneDocument(t *testing.T) {
 	}
 	// Every claim that an ID token or the userinfo endpoint gives is listed.
 	for name := range claims {
-		if !slices.Contains(listed(t, m, "claims_supported"), name) {
+		if !slices.Contains(m.list("claims_supported"), name) {
 			t.Errorf("the claim %s is given and not listed", name)
 		}
 	}
@@ -78,23 +74,11 @@ func wantPublic(t testing.TB, a answer, mediaType string) {
 	}
 }
 
-func listed(t testing.TB, m answer, name string) (out []string) {
-	t.Helper()
-	values, is := m.json[name].([]any)
-	if !is {
-		t.Fatalf("%s is %v, want a list", name, m.json[name])
-	}
-	for _, value := range values {
-		out = append(out, value.(string))
-	}
-	return out
-}
-
 // OpenID Connect Discovery §3: each value that is listed works, and what is not listed is refused.
 func TestDiscoverySaysWhatWorks(t *testing.T) {
 	t.Parallel()
 	d := deployBolt(t)
-	m := d.call(http.MethodGet, discoveryPath, "")
+	m := d.metadata(t)
 	d.user("ada")
 	own, ada := d.webApp(obj{"first_party": true}), d.person()
 	ada.goThrough(own, "ada")
@@ -130,7 +114,7 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 		"id_token_signing_alg_values_supported": {"none", "HS256", "ES384", "PS256"},
 	}
 	for name, try := range works {
-		values := listed(t, m, name)
+		values := m.list(name)
 		if len(values) == 0 {
 			t.Errorf("%s is empty", name)
 		}

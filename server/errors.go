@@ -112,6 +112,8 @@ func failureOf(err error) *failure {
 		return &failure{status: http.StatusBadRequest, code: codeInvalidRequest, description: invalid.Error(), field: invalid.Field, cause: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{status: http.StatusNotFound, code: codeNotFound, description: "there is nothing under this name", cause: err}
+	case errors.Is(err, grants.ErrTooMany):
+		return &failure{status: http.StatusConflict, code: codeConflict, description: "there are as many API keys as one may have; revoke one that is not needed any more", cause: err}
 	case errors.As(err, &taken):
 		return &failure{status: http.StatusConflict, code: codeConflict, description: "the name is taken", detail: taken.Means, cause: err}
 	case errors.Is(err, store.ErrExists):

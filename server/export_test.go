@@ -19,7 +19,7 @@ type CodeOrder struct {
 	grants.Code
 }
 
-// IssueCode makes an authorization code, as the authorization endpoint does when a user has consented.
+// IssueCode makes an authorization code without a browser and outside any session, for tests of the redemption alone.
 func (s *Server) IssueCode(ctx context.Context, o CodeOrder) (string, error) {
 	client, err := s.clients.Get(ctx, o.Client)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Server) IssueCode(ctx context.Context, o CodeOrder) (string, error) {
 	code, _, err := s.grants.IssueCode(ctx, grants.Delegation{
 		User: user.ID, UserEpoch: user.Epoch, Client: client.Number, ClientEpoch: client.Epoch,
 		Scopes: wanted.scopes, Resources: wanted.resources, Refreshable: client.Allows("refresh_token"),
-		Method: grants.MethodPassword, AuthTime: s.store.Now(), Terms: s.terms(catalogue, client),
+		Method: grants.MethodPassword, AuthTime: s.store.Now(), Terms: s.terms(catalogue, client, nil),
 	}, o.Code)
 	return code, err
 }
@@ -60,6 +60,11 @@ func (s *Server) MaintainKeys(ctx context.Context) error { return s.signing.Main
 
 // RotateKeys stages successors of the signing keys, as the command line does.
 func (s *Server) RotateKeys(ctx context.Context) error { return s.signing.Rotate(ctx) }
+
+// SignClaims signs claims as this server signs its own: a token as good as ours, but for what it says.
+func (s *Server) SignClaims(ctx context.Context, alg, typ string, claims any) (string, error) {
+	return s.signing.Sign(ctx, alg, typ, claims)
+}
 
 // Mount adds a route that does what the test wants.
 func (s *Server) Mount(path string, handle func()) {

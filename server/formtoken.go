@@ -63,18 +63,24 @@ func (t formTokens) makeOnce(binding, purpose string) string {
 	return serial + "." + t.make(binding, purpose+"/"+serial)
 }
 
-// spendOnce reports whether a token of makeOnce is good and was not spent before, and spends it.
-func (s *Server) spendOnce(c *gin.Context, token, binding, purpose string) (bool, error) {
+var (
+	errFormStale = errors.New("the form's token is not good")
+	errFormSpent = errors.New("the form was sent before")
+)
+
+// spendOnce spends a token of makeOnce. It returns errFormStale if that is not good, and errFormSpent if it was spent
+// before.
+func (s *Server) spendOnce(c *gin.Context, token, binding, purpose string) error {
 	serial, _, _ := strings.Cut(token, ".")
 	if !s.forms.good(strings.TrimPrefix(token, serial+"."), binding, purpose+"/"+serial) {
-		return false, nil
+		return errFormStale
 	}
 	spent := sha256.Sum256([]byte(token))
 	err := s.store.Add(c.Request.Context(), "form/"+string(spent[:16]), []byte{1}, s.store.Now().Add(onceLife))
 	if errors.Is(err, store.ErrExists) {
-		return false, nil
+		return errFormSpent
 	}
-	return err == nil, err
+	return err
 }
 
 // visit is the secret that binds the forms of a browser without a session to it. It is made where there is none.

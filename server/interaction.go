@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -71,9 +72,9 @@ func (s *Server) park(c *gin.Context, a authorization) (*interaction, error) {
 	in := &interaction{id: newInteractionID(now), secret: base64.RawURLEncoding.EncodeToString(random), Authorization: a}
 	hash := sha256.Sum256([]byte(in.secret))
 	in.SecretHash = hash[:]
-	value, err := json.Marshal(in)
+	value, err := in.encode()
 	if err != nil {
-		return nil, fmt.Errorf("encode interaction: %w", err)
+		return nil, err
 	}
 	if err := s.store.Add(c.Request.Context(), interactionKey(in.id), value, now.Add(interactionLife)); err != nil {
 		return nil, fmt.Errorf("park the request: %w", err)
@@ -151,11 +152,22 @@ func lapsed(why, back string) *failure {
 // at is the path of a step of the interaction.
 func (in *interaction) at(path string) string { return path + "?" + url.Values{"tx": {in.id}}.Encode() }
 
+// encode writes the interaction without the escapes for HTML, which would make it up to six times as long.
+func (in *interaction) encode() ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(in); err != nil {
+		return nil, fmt.Errorf("encode interaction: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
 // write replaces the interaction if nobody else did. It returns store.ErrConflict otherwise.
 func (s *Server) write(ctx context.Context, in *interaction) error {
-	value, err := json.Marshal(in)
+	value, err := in.encode()
 	if err != nil {
-		return fmt.Errorf("encode interaction: %w", err)
+		return err
 	}
 	return s.store.Swap(ctx, interactionKey(in.id), in.stored, value, s.store.Now().Add(interactionLife))
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,7 +11,9 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/scopes"
 	"github.com/safeconduct/safeconduct/store"
@@ -61,22 +64,67 @@ func (s *Server) introspect(c *gin.Context) {
 	}
 	token, err := s.check(ctx, resource.Number, text)
 	if errors.Is(err, scopes.ErrInactive) {
-		c.Data(http.StatusOK, "application/json; charset=utf-8", inactive)
+		s.answerInactive(c, resource)
 		return
 	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	writeJSON(c, http.StatusOK, introspection{
+	s.answerIntrospection(c, resource, introspection{
 		Active: true, Scope: token.Scopes.String(), ClientID: token.ClientID, Username: token.Username, TokenType: token.TokenType,
 		Expires: token.Expires.Unix(), Subject: token.Subject, Audience: resource.ID, Issuer: token.Issuer, ID: token.ID,
 	})
 }
 
+func (s *Server) answerInactive(c *gin.Context, resource *resources.Resource) {
+	if wantsMediaType(c.Request, signedIntrospectionMedia) {
+		s.answerIntrospection(c, resource, json.RawMessage(inactive))
+		return
+	}
+	c.Data(http.StatusOK, "application/json; charset=utf-8", inactive)
+}
+
+// signedIntrospectionType is the media type and, without its beginning, the type of a signed answer (RFC 9701 §4, §5).
+const (
+	signedIntrospectionType  = "token-introspection+jwt"
+	signedIntrospectionMedia = "application/" + signedIntrospectionType
+)
+
+// signedIntrospection is an answer that its reader can keep as a proof (RFC 9701 §5).
+type signedIntrospection struct {
+	Issuer        string `json:"iss"`
+	Audience      string `json:"aud"`
+	Issued        int64  `json:"iat"`
+	Introspection any    `json:"token_introspection"`
+}
+
+// answerIntrospection answers in JSON, or signed where that is asked for.
+func (s *Server) answerIntrospection(c *gin.Context, resource *resources.Resource, answer any) {
+	if !wantsMediaType(c.Request, signedIntrospectionMedia) {
+		writeJSON(c, http.StatusOK, answer)
+		return
+	}
+	alg := resource.Alg
+	if alg == "" {
+		alg = keys.ES256
+	}
+	signed, err := s.signing.Sign(c.Request.Context(), alg, signedIntrospectionType, signedIntrospection{
+		Issuer: s.issuer, Audience: resource.ID, Issued: s.store.Now().Unix(), Introspection: answer,
+	})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Data(http.StatusOK, signedIntrospectionMedia, []byte(signed))
+}
+
 // check tells what an access token means to one resource, or scopes.ErrInactive. It is what introspection and the
 // guards of our own routes stand on. The resource number 0 stands for the operator, who sees every audience.
 func (s *Server) check(ctx context.Context, resource uint32, text string) (*scopes.Token, error) {
+	if looksSigned(text) {
+		return s.checkSigned(ctx, resource, text)
+	}
 	token, err := s.grants.Check(ctx, text)
 	if errors.Is(err, grants.ErrInvalid) {
 		return nil, scopes.ErrInactive
@@ -135,6 +183,9 @@ func (s *Server) holderOf(ctx context.Context, token *grants.Token) (string, hol
 	client, err := s.clients.ByNumber(ctx, token.Client)
 	if err != nil {
 		return "", nil, gone(err)
+	}
+	if token.Key && !client.Allows(clients.ClientCredentials) {
+		return "", nil, scopes.ErrInactive // its own key is for acting for itself, which it may not do any more
 	}
 	return client.ID, client, nil
 }

@@ -106,7 +106,10 @@ func (s *Server) login(c *gin.Context) error {
 		return s.answerLogin(c, scene, http.StatusBadRequest, page)
 	}
 	ctx := c.Request.Context()
-	user, err := s.users.Authenticate(ctx, users.Attempt{Username: f.get("username"), Password: f.get("password"), Network: s.clientAddr(c.Request)})
+	known, browser := s.knownBrowser(c.Request)
+	user, err := s.users.Authenticate(ctx, users.Attempt{
+		Username: f.get("username"), Password: f.get("password"), Network: s.clientAddr(c.Request), Known: known, KnownBrowser: browser,
+	})
 	if err != nil {
 		s.auditLogin(ctx, scene.clientID(), s.clientAddr(c.Request), err)
 		return s.refuseLogin(c, scene, page, err)

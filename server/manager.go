@@ -101,9 +101,13 @@ func (m *manager) issue(ctx context.Context, call *tokenCall) (oauth2.TokenInfo,
 	if err != nil {
 		return nil, err
 	}
+	m.s.logDeprecated(ctx, catalogue, wanted.scopes)
+	if err := m.prepareSigner(ctx, catalogue, call); err != nil {
+		return nil, err
+	}
 	d := grants.Delegation{
 		Client: call.client.Number, ClientEpoch: call.client.Epoch, Scopes: wanted.scopes, Resources: wanted.resources,
-		Terms: m.s.terms(catalogue, call.client),
+		Terms: m.s.terms(catalogue, call.client, call.signer),
 	}
 	if call.user != nil {
 		d.User, d.UserEpoch = call.user.ID, call.user.Epoch
@@ -136,10 +140,10 @@ func (m *manager) redeem(ctx context.Context, call *tokenCall) (oauth2.TokenInfo
 	if ask.Resources, err = targetsOf(catalogue, call.form["resource"]); err != nil {
 		return nil, err
 	}
-	if err := m.prepareSigner(ctx, call); err != nil {
+	if err := m.prepareSigner(ctx, catalogue, call); err != nil {
 		return nil, err
 	}
-	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client)}
+	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client, call.signer)}
 	tokens, err := m.s.grants.Redeem(ctx, call.form.get("code"), redirectURI, call.form.get("code_verifier"), by, ask)
 	return m.withIDToken(catalogue, call, tokens, err)
 }
@@ -155,17 +159,18 @@ func (m *manager) RefreshAccessToken(ctx context.Context, _ *oauth2.TokenGenerat
 	if err != nil {
 		return nil, err
 	}
-	if err := m.prepareSigner(ctx, call); err != nil {
+	m.s.logDeprecated(ctx, catalogue, ask.Scopes)
+	if err := m.prepareSigner(ctx, catalogue, call); err != nil {
 		return nil, err
 	}
-	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client)}
+	by := grants.Presenter{Client: call.client.Number, Terms: m.s.terms(catalogue, call.client, call.signer)}
 	tokens, err := m.s.grants.Refresh(ctx, call.form.get("refresh_token"), by, ask)
 	return m.withIDToken(catalogue, call, tokens, err)
 }
 
-// prepareSigner gets what an ID token will need before anything is spent.
-func (m *manager) prepareSigner(ctx context.Context, call *tokenCall) (err error) {
-	if call.client.AllowsScope(scopeOpenID) {
+// prepareSigner gets what an ID token or a signed access token will need before anything is spent.
+func (m *manager) prepareSigner(ctx context.Context, catalogue *resources.Catalogue, call *tokenCall) (err error) {
+	if call.client.AllowsScope(scopeOpenID) || signsAny(catalogue, call.client) {
 		call.signer, err = m.s.signing.Signer(ctx)
 	}
 	return err
@@ -192,7 +197,7 @@ func issued(catalogue *resources.Catalogue, client *clients.Client, tokens grant
 	info.SetAccess(tokens.Access)
 	info.SetAccessExpiresIn(tokens.Life)
 	info.SetRefresh(tokens.Refresh)
-	info.SetScope(describe(catalogue, client, tokens.Grant).scopes.String())
+	info.SetScope(describe(catalogue, client, tokens.Grant).granted.String())
 	return info, nil
 }
 
@@ -202,7 +207,9 @@ type approval struct {
 	client  *clients.Client
 	who     *visitor
 	names   []string
-	// remembered says that the person was not asked this time.
+	// consent is what the person has answered just now, nil if he was not asked; remembered says that an earlier answer
+	// was good for it.
+	consent    *grants.Consent
 	remembered bool
 	// grant is set to the grant that was made.
 	grant uuid.UUID
@@ -229,10 +236,12 @@ func (m *manager) GenerateAuthToken(ctx context.Context, _ oauth2.ResponseType, 
 	d := grants.Delegation{
 		User: who.user.ID, UserEpoch: who.user.Epoch, Client: client.Number, ClientEpoch: client.Epoch, Scopes: wanted.scopes, Resources: wanted.resources,
 		Refreshable: client.Allows(clients.RefreshToken), Method: grants.MethodPassword, AuthTime: who.session.AuthTime,
-		Session: who.session.ID, Offline: offline(approved.names), Remembered: approved.remembered, Terms: m.s.terms(catalogue, client),
+		Session: who.session.ID, Offline: offline(approved.names), Remembered: approved.remembered, Terms: m.s.terms(catalogue, client, nil),
 	}
 	if !d.Offline {
-		// Without offline_access the grant is a part of the login and ends with it (OpenID Connect Core §11).
+		// Without offline_access the grant is a part of the login (OpenID Connect Core §11): it ends when the person logs
+		// out, and with the session's last moment. An app in use does not lose it because the person does not come to
+		// our pages for an hour.
 		d.Terms.Absolute = min(d.Terms.Absolute, who.session.Ends.Sub(m.s.store.Now()))
 	}
 	note, err := json.Marshal(codeNote{Nonce: []byte(a.Nonce)})

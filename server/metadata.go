@@ -45,6 +45,7 @@ type metadata struct {
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionAlgs     []string `json:"introspection_signing_alg_values_supported"`
 	AnswersNameIssuer     bool     `json:"authorization_response_iss_parameter_supported"`
 	BackchannelLogout     bool     `json:"backchannel_logout_supported"`
 	BackchannelSession    bool     `json:"backchannel_logout_session_supported"`
@@ -73,6 +74,7 @@ func (s *Server) buildMetadata() []byte {
 		ACRs:             []string{acrPassword},
 		TokenAuth:        []string{methodBasic, methodPost, methodNone},
 
+		IntrospectionAlgs: []string{keys.RS256, keys.ES256, keys.EdDSA},
 		IntrospectionAuth: []string{methodBasic, methodPost},
 		RevocationAuth:    []string{methodBasic, methodPost, methodNone},
 		AnswersNameIssuer: true, BackchannelLogout: true, BackchannelSession: true,

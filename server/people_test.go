@@ -1,8 +1,6 @@
 package server_test
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -281,10 +279,9 @@ func (d *deployment) deviceApp(change ...obj) app {
 // ask is the path of an authorization request of the app; changes are names and values in turn, an empty value leaves
 // the parameter out.
 func (a app) ask(changes ...string) string {
-	sum := sha256.Sum256([]byte(verifier))
 	values := url.Values{
 		"response_type": {"code"}, "client_id": {a.id}, "redirect_uri": {a.callback}, "scope": {"openid profile orders:read"}, "state": {"state-of-the-app"},
-		"nonce": {"nonce-of-the-app"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+		"nonce": {"nonce-of-the-app"}, "code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i+1 < len(changes); i += 2 {
 		if changes[i+1] == "" {

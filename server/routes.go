@@ -57,6 +57,9 @@ func (s *Server) protocolRoutes() []route {
 		{http.MethodPost, tokenPath, nil, s.token},
 		{http.MethodPost, introspectPath, nil, s.introspect},
 		{http.MethodPost, revokePath, nil, s.revoke},
+		{http.MethodGet, revocationsPath, nil, s.revocations},
+		{http.MethodGet, resourceMetadataPath + apiPath, nil, s.describeResource(s.api, "header")},
+		{http.MethodGet, resourceMetadataPath + userinfoPath, nil, s.describeResource(s.identity, "header", "body")},
 		{http.MethodGet, metadataPath, nil, s.discover},
 		{http.MethodGet, discoveryPath, nil, s.discover},
 		{http.MethodGet, jwksPath, nil, s.jwks},
@@ -74,7 +77,7 @@ func (s *Server) identityRoutes() []route {
 	}
 }
 
-// apiRoutes are our own protected API. Pages and the command line use nothing else.
+// apiRoutes are our own protected API. The command line uses nothing else.
 func (s *Server) apiRoutes() []route {
 	read, manage := []string{scopeAccountRead}, []string{scopeAccountManage}
 	clients, users := []string{scopeAdminClients}, []string{scopeAdminUsers}
@@ -85,6 +88,13 @@ func (s *Server) apiRoutes() []route {
 		{http.MethodDelete, "/me/grants/:grant", manage, s.endMyGrant},
 		{http.MethodPost, "/me/logout-everywhere", manage, s.endAllMine},
 		{http.MethodPut, "/me/password", manage, s.changeMyPassword},
+		{http.MethodGet, "/me/tokens", read, s.listMyTokens},
+		{http.MethodPost, "/me/tokens", manage, s.createMyToken},
+		{http.MethodDelete, "/me/tokens/:token", manage, s.endMyToken},
+		{http.MethodGet, "/me/sessions", read, s.listMySessions},
+		{http.MethodPatch, "/me/sessions/:session", manage, s.nameMySession},
+		{http.MethodDelete, "/me/sessions/:session", manage, s.endMySession},
+		{http.MethodDelete, "/me/apps/:client", manage, s.removeMyApp},
 
 		{http.MethodGet, "/clients", clients, s.listClients},
 		{http.MethodPost, "/clients", clients, s.createClient},
@@ -93,9 +103,13 @@ func (s *Server) apiRoutes() []route {
 		{http.MethodDelete, "/clients/:client", clients, s.deleteClient},
 		{http.MethodPost, "/clients/:client/secrets", clients, s.addClientSecret},
 		{http.MethodDelete, "/clients/:client/secrets/:secret", clients, s.revokeClientSecret},
+		{http.MethodGet, "/clients/:client/keys", clients, s.listClientKeys},
+		{http.MethodPost, "/clients/:client/keys", clients, s.createClientKey},
+		{http.MethodDelete, "/clients/:client/keys/:key", clients, s.endClientKey},
 
 		{http.MethodGet, "/users", users, s.listUsers},
 		{http.MethodPost, "/users", users, s.createUser},
+		{http.MethodPost, "/users/import", users, s.importUsers},
 		{http.MethodGet, "/users/:user", users, s.showUser},
 		{http.MethodPatch, "/users/:user", users, s.editUser},
 		{http.MethodDelete, "/users/:user", users, s.deleteUser},
@@ -103,6 +117,9 @@ func (s *Server) apiRoutes() []route {
 		{http.MethodPost, "/users/:user/logout-everywhere", users, s.endAllOfUser},
 		{http.MethodGet, "/users/:user/grants", users, s.listUserGrants},
 		{http.MethodDelete, "/users/:user/grants/:grant", users, s.endUserGrant},
+		{http.MethodGet, "/users/:user/tokens", users, s.listUserTokens},
+		{http.MethodPost, "/users/:user/tokens", users, s.createUserToken},
+		{http.MethodDelete, "/users/:user/tokens/:token", users, s.endUserToken},
 
 		{http.MethodGet, "/resources", resources, s.listResources},
 		{http.MethodPost, "/resources", resources, s.createResource},
@@ -141,6 +158,10 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 	for _, r := range s.protocolRoutes() {
 		engine.Handle(r.method, r.path, r.handler)
 	}
+	// A proxy asks by the method of the request that it is about to let through.
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
+		engine.Handle(method, checkPath, s.forwardAuth)
+	}
 	for _, path := range corsPaths {
 		engine.OPTIONS(path, s.preflight)
 	}
@@ -152,7 +173,7 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 
 // protect mounts routes behind the guard of a resource, each with its own scopes.
 func (s *Server) protect(group *gin.RouterGroup, resource *resources.Resource, routes []route) {
-	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug,
+	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug, ResourceMetadata: s.metadataOf(resource),
 		Refused: func(*http.Request, *scopes.Refusal) {}} // fail logs it
 	for _, r := range routes {
 		group.Handle(r.method, r.path, s.require(guard, r.scopes), r.handler)

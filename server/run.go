@@ -35,6 +35,7 @@ func (s *Server) Watch(ctx context.Context) {
 	wait.Go(func() { s.watch(ctx) })
 	wait.Go(func() { s.notify(ctx) })
 	wait.Go(func() { s.keepKeys(ctx) })
+	wait.Go(func() { s.feed.run(ctx) })
 	wait.Wait()
 }
 
@@ -67,6 +68,7 @@ func (s *Server) Serve(ctx context.Context, public, local net.Listener) error {
 	s.health.draining.Store(true)
 	s.log.Info("stopping", "drain_delay", s.drain.String())
 	time.Sleep(s.drain)
+	close(s.stopping)
 	return shutdown(servers)
 }
 

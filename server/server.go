@@ -56,17 +56,21 @@ type Config struct {
 	SigningKeys SigningKeys
 	// NotifyNetworks are networks beside the public ones in which apps may be told of a logout. Usually none.
 	NotifyNetworks []netip.Prefix
+	// CheckNetworks are the networks of proxies that may ask whether to let a request through. Usually none.
+	CheckNetworks []netip.Prefix
 	// Demo adds the demo API under /demo. Only the dev command sets it.
 	Demo bool
 }
 
 // Lifetimes bound what is issued.
 type Lifetimes struct {
-	Access      time.Duration // of opaque access tokens, unless their resource says otherwise
-	RefreshIdle time.Duration // of a grant that nobody refreshes
-	RefreshMax  time.Duration // of any grant
-	Code        time.Duration // of authorization codes
-	IDToken     time.Duration // of ID tokens
+	Access time.Duration // of opaque access tokens, unless their resource says otherwise
+	// SignedAccess is that of signed access tokens: shorter, because not everybody who verifies one hears of its end.
+	SignedAccess time.Duration
+	RefreshIdle  time.Duration // of a grant that nobody refreshes
+	RefreshMax   time.Duration // of any grant
+	Code         time.Duration // of authorization codes
+	IDToken      time.Duration // of ID tokens
 }
 
 // SigningKeys say how signing keys follow each other.
@@ -78,6 +82,7 @@ type SigningKeys struct {
 // The default lifetimes.
 const (
 	DefaultAccess      = 15 * time.Minute
+	DefaultSigned      = 10 * time.Minute
 	DefaultRefreshIdle = 14 * 24 * time.Hour
 	DefaultRefreshMax  = 90 * 24 * time.Hour
 	DefaultCode        = time.Minute
@@ -87,6 +92,9 @@ const (
 func (l Lifetimes) withDefaults() Lifetimes {
 	if l.Access == 0 {
 		l.Access = DefaultAccess
+	}
+	if l.SignedAccess == 0 {
+		l.SignedAccess = min(DefaultSigned, l.Access)
 	}
 	if l.RefreshIdle == 0 {
 		l.RefreshIdle = DefaultRefreshIdle
@@ -111,7 +119,9 @@ type Server struct {
 	log       *slog.Logger
 	lifetimes Lifetimes
 	proxies   []netip.Prefix
-	drain     time.Duration
+	// checkNetworks may ask /oauth/check without a credential.
+	checkNetworks []netip.Prefix
+	drain         time.Duration
 
 	changes   *store.Changes
 	grants    *grants.Service
@@ -128,9 +138,13 @@ type Server struct {
 	everyHeader http.Header
 	pageHeader  http.Header
 	forms       formTokens
+	browsers    knownBrowsers
 	crossOrigin *http.CrossOriginProtection
 	notices     *notices
 	lastKeys    atomic.Pointer[keySet]
+	feed        *feed
+	// stopping is closed when the server was told to stop, so that streams end.
+	stopping chan struct{}
 
 	metadata []byte
 	health   health
@@ -145,7 +159,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		issuer: c.Issuer, hosts: map[string]bool{hostName(issuer.Host, c.Issuer): true}, store: c.Store, log: c.Log,
-		lifetimes: c.Lifetimes.withDefaults(), proxies: c.TrustedProxies, drain: c.DrainDelay,
+		lifetimes: c.Lifetimes.withDefaults(), proxies: c.TrustedProxies, checkNetworks: c.CheckNetworks, drain: c.DrainDelay,
 	}
 	for _, host := range c.AllowedHosts {
 		s.hosts[hostName(host, c.Issuer)] = true
@@ -159,10 +173,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.grants = grants.New(grants.Config{Store: c.Store, Keys: c.Keys, Parties: parties{s.users, s.clients, s.sessions}, Audit: s.auditGrant})
 	s.signing = keys.NewSigning(keys.SigningConfig{
 		Store: c.Store, Changes: s.changes, Ring: c.Keys, Lifetime: c.SigningKeys.Lifetime, Ahead: c.SigningKeys.Ahead,
+		Keep: s.sessions.Limits().Remember + time.Hour, // an ID token comes back as a hint for as long as a session lives
 	})
-	s.forms = newFormTokens(c.Keys)
+	s.clients.TellEnds(func(ctx context.Context, client *clients.Client) error { return s.clientEnded(ctx, client.ID, client) })
+	s.forms, s.browsers = newFormTokens(c.Keys), newKnownBrowsers(c.Keys)
 	s.everyHeader, s.pageHeader = everyHeader(s.secure()), pageHeader()
 	s.notices = newNotices(c.NotifyNetworks)
+	s.feed, s.stopping = newFeed(c.Store), make(chan struct{})
 	s.crossOrigin = http.NewCrossOriginProtection()
 	if err := s.crossOrigin.AddTrustedOrigin(s.issuer); err != nil {
 		return nil, fmt.Errorf("issuer %q: %w", c.Issuer, err)
@@ -203,7 +220,7 @@ type parties struct {
 }
 
 func (p parties) Session(ctx context.Context, user, id uuid.UUID) (bool, error) {
-	return p.sessions.Lives(ctx, user, id)
+	return p.sessions.Use(ctx, user, id)
 }
 
 func (p parties) User(ctx context.Context, id uuid.UUID, fresh bool) (grants.Standing, error) {

@@ -105,9 +105,6 @@ func TestLoginMakesANewSession(t *testing.T) {
 	d.wantSession(planted, false)
 }
 
-// Session fixation (OWASP ASVS 7.2.4): no value that a browser brings becomes a session, a request or the binding of a
-// OWASP ASVS 3.3.1 to 3.3.5, RFC 6265bis §4.1.3.2: over TLS every cookie is tied to this very host, kept from scripts and
-// RFC 9110 §15.6.5: tabs that were forgotten do not fill the header of every request until nothing works any more; the
 // OWASP ASVS 7.3.1 and 7.3.2: a session is over after an hour without use, after a day with it, and after thirty days if
 // it is to be remembered, whatever the browser keeps.
 func TestSessionsEndByTheClock(t *testing.T) {

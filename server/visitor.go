@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	"github.com/mileusna/useragent"
 
 	"github.com/safeconduct/safeconduct/users"
@@ -74,10 +75,6 @@ func (s *Server) beginSession(c *gin.Context, user *users.User, remember bool) e
 	if err != nil {
 		return err
 	}
-	var toTell told
-	if before != nil && before.user.ID != user.ID {
-		toTell = s.tellOfLogout(c.Request.Context(), before.user.ID, before.session.ID)
-	}
 	secret, session, err := s.sessions.Start(c.Request.Context(), users.NewSession{
 		User: user, Remember: remember, Device: device(c.Request), Network: s.clientAddr(c.Request).String(),
 		Replaces: s.cookie(c.Request, sessionCookie),
@@ -91,8 +88,11 @@ func (s *Server) beginSession(c *gin.Context, user *users.User, remember bool) e
 	}
 	s.setCookie(c.Writer, sessionCookie, secret, life)
 	s.dropCookie(c.Writer, visitCookie)
+	s.rememberBrowser(c.Writer, c.Request, user.ID)
 	noteOf(c.Request.Context()).userID = user.ID.String()
-	toTell.send()
+	if before != nil && before.user.ID != user.ID {
+		s.tellAfter(c.Request.Context(), before.user.ID, []uuid.UUID{before.session.ID})
+	}
 	return nil
 }
 

@@ -56,6 +56,8 @@ type ResourceRecord struct {
 	Name           string         `json:"name"`
 	Scopes         []ScopeRecord  `json:"scopes"`
 	AccessLifetime string         `json:"access_lifetime"`
+	TokenFormat    string         `json:"token_format"`
+	SigningAlg     string         `json:"signing_alg"`
 	BuiltIn        bool           `json:"built_in"`
 	Disabled       bool           `json:"disabled"`
 	Secrets        []SecretRecord `json:"secrets"`
@@ -65,10 +67,12 @@ type ResourceRecord struct {
 
 // ScopeRecord is a scope of a resource.
 type ScopeRecord struct {
-	Name        string `json:"name"`
-	Title       string `json:"title"`
-	Description string `json:"description"`
-	Sensitive   bool   `json:"sensitive"`
+	Name        string   `json:"name"`
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	Sensitive   bool     `json:"sensitive"`
+	Deprecated  bool     `json:"deprecated"`
+	Implies     []string `json:"implies"`
 }
 
 // GrantRecord is a grant of a user.

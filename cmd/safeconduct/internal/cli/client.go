@@ -72,7 +72,7 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringSliceVar(&f.grants, "grant", nil, "grant types: authorization_code, refresh_token, password, client_credentials")
-	flags.StringArrayVar(&f.scopes, "scope", nil, "scopes that it may ask for; several in one argument or several times")
+	flags.StringArrayVar(&f.scopes, "scope", nil, "scopes that it may ask for, orders:* for all that begin like this; several in one argument or several times")
 	flags.StringArrayVar(&f.redirects, "redirect-uri", nil, "where codes are sent to, compared letter by letter; several times")
 	flags.StringArrayVar(&f.required, "required-scope", nil, "those of its scopes that users who agree cannot leave out")
 	flags.StringArrayVar(&f.postLogout, "post-logout-redirect-uri", nil, "where a browser may be sent to after it was logged out; several times")
@@ -104,7 +104,8 @@ func (a *app) createClientCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Register a client", Args: arguments("NAME"),
 		Example: example(
-			`safeconduct client create "Acme Invoices" --grant password,refresh_token --scope orders:read`, "acts for users",
+			`safeconduct client create "Acme Invoices" --redirect-uri https://acme.example/callback --scope "openid orders:read"`, "signs users in",
+			`safeconduct client create "Old app" --grant password,refresh_token --scope orders:read`, "takes their passwords itself",
 			`safeconduct client create "Nightly report" --type service --scope orders:read --secret-file report.secret`, "acts for itself",
 		),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -191,8 +192,13 @@ func nextForClient(c api.ClientRecord) string {
 	switch {
 	case len(c.Scopes) == 0:
 		return "Next: safeconduct client allow " + c.ClientID + " SCOPE…"
-	case c.Type == "service":
+	case c.Type == "service" && !strings.HasSuffix(c.Scopes[0], ":*"): // a family is nothing to ask for
 		return "Next: safeconduct token get " + c.ClientID + " --scope " + c.Scopes[0]
+	case c.Type == "service":
+		return "Next: safeconduct token get " + c.ClientID + " --scope SCOPE"
+	}
+	if c.Type == "public" {
+		return "Next: give client_id to the app"
 	}
 	return "Next: give client_id and secret to the app"
 }

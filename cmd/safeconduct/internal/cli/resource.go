@@ -20,7 +20,7 @@ func (a *app) resourceCommand() *cobra.Command {
 		show:  showResource,
 		heads: []string{"SLUG", "IDENTIFIER", "NAME", "SCOPES", "STATUS"},
 		row: func(r api.ResourceRecord) []string {
-			return []string{r.Slug, r.Identifier, r.Name, list(scopeNames(r)), status(r.Disabled)}
+			return []string{r.Slug, r.Identifier, r.Name, markedScopes(r), status(r.Disabled)}
 		},
 	}
 	below := append([]*cobra.Command{k.listCommand(), k.getCommand(), a.createResourceCommand(), editResourceCommand(k), k.deleteCommand(" and its scopes")},
@@ -37,26 +37,50 @@ func scopeNames(r api.ResourceRecord) []string {
 	return names
 }
 
+// markedScopes are the scopes for a list, where the deprecated ones are marked.
+func markedScopes(r api.ResourceRecord) string {
+	names := scopeNames(r)
+	for i, scope := range r.Scopes {
+		if scope.Deprecated {
+			names[i] += " (deprecated)"
+		}
+	}
+	return strings.Join(names, " ")
+}
+
 func showResource(p *page, r api.ResourceRecord) {
 	p.field("slug", r.Slug)
 	p.field("identifier", r.Identifier)
 	p.field("name", r.Name)
 	p.field("access_lifetime", r.AccessLifetime)
+	p.field("token_format", r.TokenFormat)
+	p.field("signing_alg", r.SigningAlg)
 	p.field("built_in", yes(r.BuiltIn))
 	p.field("secrets", counted(len(r.Secrets), "secret"))
 	p.field("status", status(r.Disabled))
 	p.field("created", date(r.Created))
 	for _, scope := range r.Scopes {
-		title := scope.Title
-		if scope.Sensitive {
-			title += " (sensitive)"
-		}
-		p.row("  scope", scope.Name, title)
+		p.row("  scope", scope.Name, scope.Title+remarks(scope))
 	}
 }
 
+// remarks are what there is to say of a scope behind its title.
+func remarks(s api.ScopeRecord) string {
+	out := ""
+	if len(s.Implies) > 0 {
+		out += " (implies " + list(s.Implies) + ")"
+	}
+	if s.Sensitive {
+		out += " (sensitive)"
+	}
+	if s.Deprecated {
+		out += " (deprecated)"
+	}
+	return out
+}
+
 func (a *app) createResourceCommand() *cobra.Command {
-	var slug, name, lifetime, file string
+	var slug, name, lifetime, format, algorithm, file string
 	var scopes []string
 	cmd := &cobra.Command{
 		Use: "create IDENTIFIER", Short: "Define an API that tokens are for", Args: arguments("IDENTIFIER"),
@@ -74,10 +98,16 @@ func (a *app) createResourceCommand() *cobra.Command {
 			if err := setLifetime(in, "access_lifetime", "access-lifetime", lifetime); err != nil {
 				return err
 			}
-			defined := []api.ScopeRecord{}
+			if format != "" {
+				in["token_format"] = format
+			}
+			if algorithm != "" {
+				in["signing_alg"] = algorithm
+			}
+			defined := []map[string]any{}
 			for _, scope := range scopes {
 				name, title, _ := strings.Cut(scope, "=")
-				defined = append(defined, api.ScopeRecord{Name: name, Title: title})
+				defined = append(defined, map[string]any{"name": name, "title": title})
 			}
 			in["scopes"] = defined
 			return a.createResource(cmd, in, file)
@@ -90,9 +120,16 @@ func (a *app) createResourceCommand() *cobra.Command {
 	flags.StringVar(&name, "name", "", "name that users see (default the slug)")
 	flags.StringArrayVar(&scopes, "scope", nil, "scope, with its title behind a =; several times")
 	flags.StringVar(&lifetime, "access-lifetime", "", "life of access tokens for it, 1m to 60m (default tokens.access_ttl)")
+	flags.StringVar(&format, "format", "", formatHelp)
+	flags.StringVar(&algorithm, "alg", "", algorithmHelp)
 	flags.StringVar(&file, "secret-file", "", "write the secret to a new file of mode 0600 and do not print it")
 	return cmd
 }
+
+const (
+	formatHelp    = "access tokens for it: opaque, which it introspects, or jwt, which it can verify itself (default opaque)"
+	algorithmHelp = "what its jwt access tokens are signed with: ES256, RS256 or EdDSA (default ES256)"
+)
 
 // slugOf makes a short name of an identifier: of its host and path.
 func slugOf(identifier string) string {
@@ -147,9 +184,9 @@ func (a *app) createResource(cmd *cobra.Command, in map[string]any, file string)
 }
 
 func editResourceCommand(k *kind[api.ResourceRecord]) *cobra.Command {
-	var name, lifetime string
+	var name, lifetime, format, algorithm string
 	cmd := &cobra.Command{
-		Use: "edit SLUG", Short: "Change the name or the lifetime of a resource", Args: arguments("SLUG"),
+		Use: "edit SLUG", Short: "Change the name of a resource, or the kind and the lifetime of its access tokens", Args: arguments("SLUG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lifetime != "" {
 				d, err := config.ParseDuration(lifetime)
@@ -158,8 +195,8 @@ func editResourceCommand(k *kind[api.ResourceRecord]) *cobra.Command {
 				}
 				lifetime = d.String()
 			}
-			change, err := changes(cmd, map[string]any{"name": name, "access-lifetime": lifetime},
-				map[string]string{"name": "name", "access-lifetime": "access_lifetime"})
+			change, err := changes(cmd, map[string]any{"name": name, "access-lifetime": lifetime, "format": format, "alg": algorithm},
+				map[string]string{"name": "name", "access-lifetime": "access_lifetime", "format": "token_format", "alg": "signing_alg"})
 			if err != nil {
 				return err
 			}
@@ -168,5 +205,7 @@ func editResourceCommand(k *kind[api.ResourceRecord]) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&name, "name", "", "name that users see")
 	cmd.Flags().StringVar(&lifetime, "access-lifetime", "", "life of access tokens for it, 1m to 60m; 0s for the default")
+	cmd.Flags().StringVar(&format, "format", "", formatHelp)
+	cmd.Flags().StringVar(&algorithm, "alg", "", algorithmHelp)
 	return cmd
 }

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,28 +12,85 @@ import (
 )
 
 func scopeCommands(k *kind[api.ResourceRecord]) *cobra.Command {
-	return k.app.group("scope", "Add and remove the scopes of a resource", []string{"scopes"}, addScopeCommand(k), removeScopesCommand(k))
+	return k.app.group("scope", "Manage the scopes of a resource", []string{"scopes"},
+		listScopesCommand(k), addScopeCommand(k), editScopeCommand(k), removeScopesCommand(k))
+}
+
+func listScopesCommand(k *kind[api.ResourceRecord]) *cobra.Command {
+	return &cobra.Command{
+		Use: "list SLUG", Short: "List the scopes of a resource", Args: arguments("SLUG"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, resource, err := k.call(cmd, http.MethodGet, args[0], "", nil)
+			if err != nil {
+				return err
+			}
+			return k.app.show(listed(encode(api.Page[api.ScopeRecord]{Items: resource.Scopes}), resource.Scopes, "scope",
+				func(s api.ScopeRecord) string { return s.Name }, []string{"SCOPE", "TITLE", "IMPLIES", "SENSITIVE", "DEPRECATED"},
+				func(s api.ScopeRecord) []string {
+					return []string{s.Name, s.Title, list(s.Implies), yes(s.Sensitive), yes(s.Deprecated)}
+				}))
+		},
+	}
+}
+
+// scopeFlags are the flags of add and edit.
+type scopeFlags struct {
+	title, description    string
+	sensitive, deprecated bool
+	implies               []string
+}
+
+func (f *scopeFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.title, "title", "", "what it lets an app do, in a few words for users")
+	flags.StringVar(&f.description, "description", "", "the same in a sentence")
+	flags.StringArrayVar(&f.implies, "implies", nil, "scopes of the same resource that come with it; several in one argument or several times")
+	flags.BoolVar(&f.sensitive, "sensitive", false, "ask for more care when users are asked")
+	flags.BoolVar(&f.deprecated, "deprecated", false, "it still works, but is offered to nobody")
+}
+
+// values are what the flags that were given say, by the names of the API.
+func (f *scopeFlags) values(cmd *cobra.Command) map[string]any {
+	values := make(map[string]any)
+	for name, value := range map[string]any{
+		"title": f.title, "description": f.description, "implies": words(f.implies), "sensitive": f.sensitive, "deprecated": f.deprecated,
+	} {
+		if cmd.Flags().Changed(name) {
+			values[name] = value
+		}
+	}
+	return values
 }
 
 func addScopeCommand(k *kind[api.ResourceRecord]) *cobra.Command {
-	var added api.ScopeRecord
+	f := &scopeFlags{}
 	cmd := &cobra.Command{
 		Use: "add SLUG SCOPE", Short: "Add a scope to a resource", Args: arguments("SLUG", "SCOPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			added.Name = args[1]
-			return changeScopes(cmd, k, args[0], func(scopes []api.ScopeRecord) ([]api.ScopeRecord, error) {
-				if slices.ContainsFunc(scopes, named(added.Name)) {
-					return nil, &failure{exit: exitConflict, code: "scope_exists", message: "resource " + args[0] + " has the scope " + added.Name + " already"}
-				}
-				return append(scopes, added), nil
-			}, "Next: safeconduct client allow CLIENT "+args[1])
+			scope := f.values(cmd)
+			scope["name"] = args[1]
+			return changeScopes(cmd, k, args[0], map[string]any{"add_scopes": []any{scope}}, "Next: safeconduct client allow CLIENT "+args[1])
 		},
 	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.StringVar(&added.Title, "title", "", "what it lets an app do, in a few words for users")
-	flags.StringVar(&added.Description, "description", "", "the same in a sentence")
-	flags.BoolVar(&added.Sensitive, "sensitive", false, "ask for more care when users are asked")
+	f.add(cmd)
+	return cmd
+}
+
+func editScopeCommand(k *kind[api.ResourceRecord]) *cobra.Command {
+	f := &scopeFlags{}
+	cmd := &cobra.Command{
+		Use: "edit SLUG SCOPE", Short: "Change a scope of a resource; what it implies is replaced as a whole", Args: arguments("SLUG", "SCOPE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			scope := f.values(cmd)
+			if len(scope) == 0 {
+				return usage("say what to change: %s --help lists the flags", cmd.CommandPath())
+			}
+			scope["name"] = args[1]
+			return changeScopes(cmd, k, args[0], map[string]any{"edit_scopes": []any{scope}}, "Changed scope "+args[1])
+		},
+	}
+	f.add(cmd)
 	return cmd
 }
 
@@ -41,41 +98,18 @@ func removeScopesCommand(k *kind[api.ResourceRecord]) *cobra.Command {
 	return &cobra.Command{
 		Use: "remove SLUG SCOPE…", Short: "Remove scopes from a resource, and from all tokens at once", Args: arguments("SLUG", "SCOPE…"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeScopes(cmd, k, args[0], func(scopes []api.ScopeRecord) ([]api.ScopeRecord, error) {
-				for _, name := range args[1:] {
-					if !slices.ContainsFunc(scopes, named(name)) {
-						return nil, &failure{exit: exitNotFound, code: "scope_not_found", message: "resource " + args[0] + " has no scope " + name}
-					}
-					scopes = slices.DeleteFunc(scopes, named(name))
-				}
-				return scopes, nil
-			}, "Removed from resource "+args[0])
+			return changeScopes(cmd, k, args[0], map[string]any{"remove_scopes": words(args[1:])}, "Removed from resource "+args[0])
 		},
 	}
 }
 
-func named(name string) func(api.ScopeRecord) bool {
-	return func(s api.ScopeRecord) bool { return s.Name == name }
-}
-
-// changeScopes reads the scopes of a resource and writes them back changed: the API takes the whole list.
-func changeScopes(cmd *cobra.Command, k *kind[api.ResourceRecord], slug string, change func([]api.ScopeRecord) ([]api.ScopeRecord, error), next string) error {
+// changeScopes changes single scopes of a resource and shows what came of it.
+func changeScopes(cmd *cobra.Command, k *kind[api.ResourceRecord], slug string, change map[string]any, next string) error {
 	var raw json.RawMessage
 	var resource api.ResourceRecord
-	err := k.app.call(cmd, func(ctx context.Context, server *api.Client) error {
-		before, err := server.Call(ctx, http.MethodGet, k.at(slug), nil)
-		if err != nil {
-			return k.about(err, slug)
-		}
-		if err := decode(before, &resource); err != nil {
-			return err
-		}
-		scopes, err := change(resource.Scopes)
-		if err != nil {
-			return err
-		}
-		raw, err = server.Call(ctx, http.MethodPatch, k.at(slug), map[string]any{"scopes": scopes})
-		return k.about(err, slug)
+	err := k.app.call(cmd, func(ctx context.Context, server *api.Client) (err error) {
+		raw, err = server.Call(ctx, http.MethodPatch, k.at(slug), change)
+		return aboutScopes(k, err, slug)
 	})
 	if err == nil {
 		err = decode(raw, &resource)
@@ -84,4 +118,20 @@ func changeScopes(cmd *cobra.Command, k *kind[api.ResourceRecord], slug string, 
 		return err
 	}
 	return k.app.show(result{json: raw, bare: scopeNames(resource), human: func(p *page) { showResource(p, resource) }, words: []string{next}})
+}
+
+// aboutScopes tells a refusal that is about a scope from one that is about the resource: the first names a field.
+func aboutScopes(k *kind[api.ResourceRecord], err error, slug string) error {
+	var refused *api.Error
+	switch {
+	case errors.As(err, &refused) && refused.Status == http.StatusConflict:
+		f := explainRefusal(refused)
+		f.code = "scope_exists"
+		return f
+	case errors.As(err, &refused) && refused.Status == http.StatusNotFound && refused.Field != "":
+		f := explainRefusal(refused)
+		f.code, f.hint = "scope_not_found", "`safeconduct resource scope list "+slug+"` lists those that it has"
+		return f
+	}
+	return k.about(err, slug)
 }

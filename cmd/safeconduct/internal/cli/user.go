@@ -20,7 +20,7 @@ func (a *app) userCommand() *cobra.Command {
 			return []string{u.Username, u.Name, u.Email, yes(u.Admin), status(u.Disabled), u.ID}
 		},
 	}
-	below := append([]*cobra.Command{k.listCommand(), k.getCommand(), a.createUserCommand(), editUserCommand(k), k.deleteCommand(" and all that was granted in the user's name")},
+	below := append([]*cobra.Command{k.listCommand(), k.getCommand(), a.createUserCommand(), a.importUsersCommand(), editUserCommand(k), k.deleteCommand(" and all that was granted in the user's name")},
 		k.switchCommands("Shut a user out everywhere and end all that was granted in the user's name", "Let a disabled user in again")...)
 	below = append(below, setPasswordCommand(k), logoutCommand(k))
 	return a.group("user", "Create and manage users, by username or id", []string{"users"}, below...)
@@ -92,7 +92,7 @@ func (a *app) createUser(cmd *cobra.Command, in map[string]any) error {
 		return err
 	}
 	return a.show(result{json: raw, bare: []string{made.ID}, human: func(p *page) { showUser(p, made) },
-		words: []string{"Created user " + made.Username, "Next: safeconduct client create NAME --grant password,refresh_token --scope SCOPE, an app that the user can log in to"}})
+		words: []string{"Created user " + made.Username, "Next: safeconduct client create NAME --redirect-uri URI --scope SCOPE, an app that the user can sign in to"}})
 }
 
 func editUserCommand(k *kind[api.UserRecord]) *cobra.Command {

@@ -127,6 +127,17 @@ func addNotifyNetwork(c *Config, text string) *fault {
 	return wrong
 }
 
+func addCheckNetwork(c *Config, text string) *fault {
+	network, wrong := parseNetwork(text)
+	if wrong == nil && network.Bits() == 0 {
+		wrong = &fault{quote(text) + " is everyone: anybody could then try out tokens", "Name the networks of your proxies"}
+	}
+	if wrong == nil {
+		c.Server.CheckNetworks = append(c.Server.CheckNetworks, network)
+	}
+	return wrong
+}
+
 // parseNetwork reads a network, or an address as the network of itself.
 func parseNetwork(text string) (netip.Prefix, *fault) {
 	prefix, err := netip.ParsePrefix(text)

@@ -268,12 +268,15 @@ func brokenFiles() []brokenFile {
 		{"ui:\n  name: ' Example'\n", "2:9: ui.name: ", "blanks around it"},
 		{"ui:\n  name: \"a\\u202eb\"\n", "2:9: ui.name: ", "cannot be seen"},
 		{"ui:\n  name: " + strings.Repeat("a", 61) + "\n", "2:9: ui.name: ", "longer than 60"},
+		{"ui:\n  accent: #1d4ed8\n", "2:3: ui.accent: ", "into quotes"},
 		{"ui:\n  accent: blue\n", "2:11: ui.accent: ", "is not a colour"},
 		{"ui:\n  accent: '#fff'\n", "2:11: ui.accent: ", "six hexadecimal digits"},
 		{"ui:\n  accent_dark: '#12345g'\n", "2:16: ui.accent_dark: ", "is not a colour"},
 		{"ui:\n  logo_file: ~/logo.png\n", "2:14: ui.logo_file: ", "only a shell understands"},
 		{"ui:\n  templates_dir: https://example.com/\n", "2:18: ui.templates_dir: ", "is a URL"},
 		{"server:\n  notify_networks: [10.0.0.1/8]\n", "2:21: server.notify_networks: ", "bits behind its length"},
+		{"server:\n  check_networks: [0.0.0.0/0]\n", "2:20: server.check_networks: ", "is everyone"},
+		{"tokens:\n  jwt_ttl: 2h\n", "2:12: tokens.jwt_ttl: ", "Use 1m to 1h"},
 		{"server:\n  notify_networks: [intranet]\n", "2:21: server.notify_networks: ", "not a network"},
 
 		// log

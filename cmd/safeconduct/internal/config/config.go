@@ -33,6 +33,7 @@ type Server struct {
 	AllowedHosts   []string
 	TrustedProxies []netip.Prefix
 	NotifyNetworks []netip.Prefix
+	CheckNetworks  []netip.Prefix
 	DrainDelay     time.Duration
 	CertFile       string
 	KeyFile        string
@@ -56,6 +57,7 @@ type Secrets struct {
 // Tokens are the lifetimes of what is issued.
 type Tokens struct {
 	Access      time.Duration
+	JWT         time.Duration
 	RefreshIdle time.Duration
 	RefreshMax  time.Duration
 }

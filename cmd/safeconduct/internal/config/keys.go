@@ -45,6 +45,8 @@ func table() []*key {
 			means: "networks of proxies whose X-Forwarded-For is believed"},
 		{path: "server.notify_networks", list: true, set: addNotifyNetwork,
 			means: "networks beside the public ones in which apps may be told of a logout"},
+		{path: "server.check_networks", list: true, set: addCheckNetwork,
+			means: "networks of proxies that may ask /oauth/check without a credential"},
 		{path: "server.drain_delay", standard: "5s", set: into(between(0, fiveMinutes), func(c *Config) *duration { return &c.Server.DrainDelay }),
 			means: "how long to go on serving, not ready, after the order to stop"},
 		{path: "server.tls.cert_file", set: into(parsePath, func(c *Config) *string { return &c.Server.CertFile }),
@@ -68,6 +70,8 @@ func table() []*key {
 
 		{path: "tokens.access_ttl", standard: "15m", set: into(between(minute, hour), func(c *Config) *duration { return &c.Tokens.Access }),
 			means: "life of access tokens, unless their resource says otherwise"},
+		{path: "tokens.jwt_ttl", standard: "10m", set: into(between(minute, hour), func(c *Config) *duration { return &c.Tokens.JWT }),
+			means: "life of signed access tokens, unless their resource says otherwise"},
 		{path: "tokens.refresh_idle_ttl", standard: "14d", set: into(between(minute, 180*day), func(c *Config) *duration { return &c.Tokens.RefreshIdle }),
 			means: "life of a grant that nobody refreshes"},
 		{path: "tokens.refresh_max_ttl", standard: "90d", set: into(between(minute, 1825*day), func(c *Config) *duration { return &c.Tokens.RefreshMax }),

@@ -63,9 +63,6 @@ func (r *Result) Open() (*Material, error) {
 	return m, nil
 }
 
-// logoMax is more than any logo needs.
-const logoMax = 256 << 10
-
 // pages makes the pages. With an error it names the key that is to blame.
 func (r *Result) pages() (*templates.Set, string, error) {
 	o := templates.Options{Brand: templates.Brand{Name: r.UI.Name, Accent: r.UI.Accent, AccentDark: r.UI.AccentDark}, Folder: r.UI.TemplatesDir}
@@ -95,9 +92,9 @@ func readLogo(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	logo, err := io.ReadAll(io.LimitReader(file, logoMax+1))
-	if err == nil && len(logo) > logoMax {
-		err = fmt.Errorf("%s is larger than 256 KB", path)
+	logo, err := io.ReadAll(io.LimitReader(file, templates.LogoMax+1))
+	if err == nil && len(logo) > templates.LogoMax {
+		err = fmt.Errorf("%s is larger than %d KB", path, templates.LogoMax>>10)
 	}
 	return logo, err
 }

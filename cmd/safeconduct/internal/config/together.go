@@ -41,6 +41,8 @@ func (l *loader) checkTogether(r *Result) {
 			fault{FormatDuration(r.Tokens.RefreshIdle) + " is longer than tokens.refresh_max_ttl, " + FormatDuration(r.Tokens.RefreshMax), "Make it shorter, or the other longer"}},
 		{r.Tokens.Access > r.Tokens.RefreshIdle, "tokens.access_ttl", []string{"tokens.refresh_idle_ttl"},
 			fault{FormatDuration(r.Tokens.Access) + " is longer than tokens.refresh_idle_ttl, " + FormatDuration(r.Tokens.RefreshIdle), "Make it shorter, or the other longer"}},
+		{r.Tokens.JWT > r.Tokens.RefreshIdle, "tokens.jwt_ttl", []string{"tokens.refresh_idle_ttl"},
+			fault{FormatDuration(r.Tokens.JWT) + " is longer than tokens.refresh_idle_ttl, " + FormatDuration(r.Tokens.RefreshIdle), "Make it shorter, or the other longer"}},
 		{r.Sessions.Idle > r.Sessions.Max, "sessions.idle_ttl", []string{"sessions.max_ttl"},
 			fault{FormatDuration(r.Sessions.Idle) + " is longer than sessions.max_ttl, " + FormatDuration(r.Sessions.Max), "Make it shorter, or the other longer"}},
 		{r.Sessions.Max > r.Sessions.Remember, "sessions.max_ttl", []string{"sessions.remember_ttl"},

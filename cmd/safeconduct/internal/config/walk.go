@@ -147,10 +147,12 @@ func (w *walker) value(k *key, at place, node ast.Node) {
 // scalar reads one plain value. at is the place of the key, for values that have none of their own.
 func (w *walker) scalar(k *key, at place, node ast.Node) (text, bool) {
 	switch n := node.(type) {
-	case nil:
-		w.fault(at, k.path, false, "has no value", "Give it one, or take the line away")
-	case *ast.NullNode:
-		w.fault(at, k.path, false, "has no value", "Give it one, or take the line away")
+	case nil, *ast.NullNode:
+		fix := "Give it one, or take the line away"
+		if strings.HasPrefix(k.path, "ui.accent") {
+			fix = "Put the colour into quotes: without them # starts a comment"
+		}
+		w.fault(at, k.path, false, "has no value", fix)
 	case *ast.StringNode:
 		return text{n.Value, placeOf(n.GetToken())}, true
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/safeconduct/safeconduct/cmd/safeconduct/internal/config"
+	"github.com/safeconduct/safeconduct/grants"
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/server"
 	"github.com/safeconduct/safeconduct/store"
@@ -73,7 +74,7 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 	if err != nil {
 		return nil, fmt.Errorf("use the system secrets: %w", err)
 	}
-	n := &Node{store: records, ring: ring, keep: c.Tokens.RefreshMax + enrollSlack, log: o.Log}
+	n := &Node{store: records, ring: ring, keep: max(c.Tokens.RefreshMax, grants.KeyLifeMax) + enrollSlack, log: o.Log}
 	if err := n.waitFor(ctx, o.Wait, func() error { return ring.Enroll(ctx, records, n.keep) }); err != nil {
 		return nil, err
 	}
@@ -86,12 +87,12 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 	params := users.Params{MemoryKiB: c.Passwords.MemoryKiB, Passes: c.Passwords.Passes}
 	n.Server, err = server.New(ctx, server.Config{
 		Issuer: issuer, Store: records, Keys: ring, Log: o.Log,
-		Lifetimes: server.Lifetimes{Access: c.Tokens.Access, RefreshIdle: c.Tokens.RefreshIdle, RefreshMax: c.Tokens.RefreshMax},
+		Lifetimes: server.Lifetimes{Access: c.Tokens.Access, SignedAccess: c.Tokens.JWT, RefreshIdle: c.Tokens.RefreshIdle, RefreshMax: c.Tokens.RefreshMax},
 		Hasher:    users.NewHasher(params, c.Passwords.Workers, hasherQueue(c.Passwords.Queue)),
 
 		Sessions:    users.SessionLimits{Idle: c.Sessions.Idle, Max: c.Sessions.Max, Remember: c.Sessions.Remember},
 		SigningKeys: server.SigningKeys{Lifetime: c.Keys.RotateEvery, Ahead: c.Keys.PublishAhead},
-		Pages:       o.Material.Pages, NotifyNetworks: c.Server.NotifyNetworks,
+		Pages:       o.Material.Pages, NotifyNetworks: c.Server.NotifyNetworks, CheckNetworks: c.Server.CheckNetworks,
 		TrustedProxies: c.Server.TrustedProxies, AllowedHosts: c.Server.AllowedHosts, DrainDelay: c.Server.DrainDelay,
 		Demo: o.Demo,
 	})

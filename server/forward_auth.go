@@ -1,0 +1,132 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/scopes"
+)
+
+const (
+	checkPath = "/oauth/check"
+	// scopeHeader may name the required scopes where a proxy cannot write a query, resourceHeader is how a proxy
+	// authenticates itself: Authorization is the user's.
+	scopeHeader    = "X-Required-Scope"
+	resourceHeader = "X-Resource-Authorization"
+)
+
+// forwardAuth answers a proxy that asks whether it may let a request through: 200 with who it is, 401, or 403. The proxy
+// says which scopes its route needs; the token is in the request's own Authorization header, which it passes on. It works
+// for nginx auth_request, Traefik ForwardAuth, Caddy forward_auth and Envoy ext_authz, without code in the API.
+func (s *Server) forwardAuth(c *gin.Context) {
+	required, resource, err := s.requiredBy(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug, Refused: func(*http.Request, *scopes.Refusal) {}}
+	admitted, refusal := guard.Rule(required...).Admit(c.Request)
+	if refusal != nil {
+		refusal.SetHeaders(c.Writer.Header())
+		s.fail(c, &failure{status: refusal.Status, code: refusal.Code, description: refusal.Description, cause: refusal.Cause})
+		return
+	}
+	token, _ := scopes.TokenFrom(admitted.Context())
+	h := c.Writer.Header()
+	h.Set("X-Auth-Subject", token.Subject)
+	h.Set("X-Auth-Client-Id", token.ClientID)
+	h.Set("X-Auth-Scope", token.Scopes.String())
+	h.Set("X-Auth-Token-Id", token.ID)
+	h.Set("X-Auth-Expires", strconv.FormatInt(token.Expires.Unix(), 10))
+	if token.Username != "" {
+		h.Set("X-Auth-Username", url.PathEscape(token.Username)) // names may have letters that headers have not
+	}
+	c.Status(http.StatusOK)
+	c.Writer.WriteHeaderNow()
+}
+
+// requiredBy reads what a proxy asks for: scopes, and the resource that they belong to. Only a proxy that we know is
+// answered: who could ask from anywhere could try out tokens.
+func (s *Server) requiredBy(c *gin.Context) ([]string, *resources.Resource, error) {
+	f, err := parseForm(c.Request.URL.RawQuery)
+	if err != nil {
+		return nil, nil, err
+	}
+	text := f.get("scope")
+	if text == "" {
+		text = c.GetHeader(scopeHeader)
+	}
+	set, err := scopes.ParseSet(text)
+	if err != nil {
+		return nil, nil, invalidRequest("the required scopes are malformed")
+	}
+	resource, err := s.askingResource(c, f.get("resource"), set.Names())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range set.Names() {
+		if !ownsScope(resource, name) {
+			return nil, nil, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "a required scope is not one of the resource's"}
+		}
+	}
+	return set.Names(), resource, nil
+}
+
+func ownsScope(r *resources.Resource, name string) bool {
+	for _, scope := range r.Scopes {
+		if scope.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// askingResource is the resource in whose name a proxy asks: the one whose credential it shows, or, for a proxy in one of
+// the configured networks, the one that it names or whose scopes it requires.
+func (s *Server) askingResource(c *gin.Context, slug string, required []string) (*resources.Resource, error) {
+	ctx := c.Request.Context()
+	if header := c.GetHeader(resourceHeader); header != "" {
+		presented, ok := parseBasic(header)
+		if !ok {
+			return nil, invalidRequest(resourceHeader + " is not well-formed HTTP Basic")
+		}
+		resource, err := s.resources.Authenticate(ctx, presented.id, presented.secret)
+		if err != nil {
+			s.auditResource(ctx, presented.id, s.clientAddr(c.Request), err)
+		}
+		return resource, err
+	}
+	if !s.isProxy(c.Request) {
+		return nil, &failure{status: http.StatusForbidden, code: codeAccessDenied,
+			description: "who asks must be in a network of server.check_networks, or show a resource's credential in " + resourceHeader}
+	}
+	catalogue, err := s.resources.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, resource := range catalogue.All() {
+		if !resource.Disabled && (resource.Slug == slug || slug == "" && len(required) > 0 && ownsScope(resource, required[0])) {
+			noteOf(ctx).clientID = resource.Slug
+			return resource, nil
+		}
+	}
+	return nil, invalidRequest("no resource has this scope: name the required scopes by ?scope=, or a resource by ?resource=")
+}
+
+// isProxy reports whether a request comes straight from a network of proxies that may ask. What the request says of where
+// it comes from does not count.
+func (s *Server) isProxy(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && contains(s.checkNetworks, peer.Addr().Unmap())
+}
+
+// wantsMediaType reports whether a request asks for a media type by name.
+func wantsMediaType(r *http.Request, mediaType string) bool {
+	return strings.Contains(r.Header.Get("Accept"), mediaType)
+}
