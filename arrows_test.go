@@ -38,7 +38,7 @@ var free = []string{"cmd", "bench"}
 var owners = map[string][]string{
 	"github.com/go-redis/redis/v8":   {"store/redis", "store/storetest/redistest", "bench"},
 	"go.etcd.io/bbolt":               {"store/bolt"},
-	"github.com/gin-gonic/gin":       {"server", "scopes/ginscopes", "bench"},
+	"github.com/gin-gonic/gin":       {"server", "scopes/ginscopes", "bench", "examples"},
 	"github.com/go-oauth2/oauth2/v4": {"server"},
 	"github.com/spf13/cobra":         {"cmd"},
 	"github.com/goccy/go-yaml":       {"cmd"},

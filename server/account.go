@@ -120,7 +120,8 @@ func (s *Server) changePassword(c *gin.Context, who *visitor) error {
 	}
 	_, err = s.users.Authenticate(ctx, users.Attempt{
 		Username: who.user.Username, Password: f.get("current_password"), Network: s.clientAddr(c.Request), AllowSecondFactor: true,
-		Known: who.user.ID, KnownBrowser: who.session.ID.String(), // strangers who guess must not keep him from changing it
+		// Strangers who guess must not keep him from changing it.
+		KnownBrowser: func(uuid.UUID) string { return who.session.ID.String() },
 	})
 	var limited *users.LimitedError
 	switch {

@@ -67,7 +67,7 @@ func TestChromiumShowsAPersonalTokenOnce(t *testing.T) {
 
 	secret := strings.TrimPrefix(token, "sck_")
 	b.do("send the form again", chromedp.Reload())
-	b.wants("/account/tokens", "Nothing was changed")
+	b.wants("/account/tokens", "That form was sent twice")
 	if ask[bool](b, `document.documentElement.outerHTML.includes("`+secret+`")`) {
 		t.Error("the token is shown again")
 	}

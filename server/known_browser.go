@@ -30,46 +30,43 @@ func newKnownBrowsers(ring *keys.Ring) knownBrowsers {
 	return knownBrowsers{ring.Current(), ring.Subkeys("known-browser")}
 }
 
-func (k knownBrowsers) mac(key keys.ID, payload []byte) []byte {
+func (k knownBrowsers) mac(key keys.ID, browser []byte, user uuid.UUID) []byte {
 	m := hmac.New(sha256.New, k.keys[key])
-	m.Write(payload)
+	m.Write(browser)
+	m.Write(user[:])
 	return m.Sum(nil)
 }
 
-// make is the cookie of a browser in which a user has logged in.
+// make is the cookie of a browser in which a user has logged in. It does not tell who that is.
 func (k knownBrowsers) make(user uuid.UUID) string {
-	payload := make([]byte, 0, len(user)+browserSize+sha256.Size)
-	payload = append(payload, user[:]...)
-	random := make([]byte, browserSize)
-	rand.Read(random)
-	payload = append(payload, random...)
-	return base64.RawURLEncoding.EncodeToString(append(payload, k.mac(k.current, payload)...))
+	browser := make([]byte, browserSize)
+	rand.Read(browser)
+	return base64.RawURLEncoding.EncodeToString(append(browser, k.mac(k.current, browser, user)...))
 }
 
-// read returns who has logged in with the browser that holds a cookie, and a name for the browser.
-func (k knownBrowsers) read(cookie string) (user uuid.UUID, browser string) {
+// read returns a name for the browser that holds a cookie, if the user has logged in with it.
+func (k knownBrowsers) read(cookie string, user uuid.UUID) string {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cookie)
-	if err != nil || len(raw) != len(user)+browserSize+sha256.Size {
-		return uuid.Nil, ""
+	if err != nil || len(raw) != browserSize+sha256.Size {
+		return ""
 	}
-	payload, mac := raw[:len(raw)-sha256.Size], raw[len(raw)-sha256.Size:]
 	for id := range k.keys {
-		if hmac.Equal(mac, k.mac(id, payload)) {
-			copy(user[:], payload)
-			return user, base64.RawURLEncoding.EncodeToString(payload[len(user):])
+		if hmac.Equal(raw[browserSize:], k.mac(id, raw[:browserSize], user)) {
+			return base64.RawURLEncoding.EncodeToString(raw[:browserSize])
 		}
 	}
-	return uuid.Nil, ""
+	return ""
 }
 
-// knownBrowser is who has logged in with the browser of a request before.
-func (s *Server) knownBrowser(r *http.Request) (uuid.UUID, string) {
-	return s.browsers.read(s.cookie(r, browserCookie))
+// knownBrowser tells whether a user has logged in with the browser of a request before, and names it then.
+func (s *Server) knownBrowser(r *http.Request) func(uuid.UUID) string {
+	cookie := s.cookie(r, browserCookie)
+	return func(user uuid.UUID) string { return s.browsers.read(cookie, user) }
 }
 
 // rememberBrowser makes the browser known as the user's.
 func (s *Server) rememberBrowser(w http.ResponseWriter, r *http.Request, user uuid.UUID) {
-	if known, _ := s.knownBrowser(r); known != user {
+	if s.knownBrowser(r)(user) == "" {
 		s.setCookie(w, browserCookie, s.browsers.make(user), browserLife)
 	}
 }

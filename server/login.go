@@ -106,9 +106,8 @@ func (s *Server) login(c *gin.Context) error {
 		return s.answerLogin(c, scene, http.StatusBadRequest, page)
 	}
 	ctx := c.Request.Context()
-	known, browser := s.knownBrowser(c.Request)
 	user, err := s.users.Authenticate(ctx, users.Attempt{
-		Username: f.get("username"), Password: f.get("password"), Network: s.clientAddr(c.Request), Known: known, KnownBrowser: browser,
+		Username: f.get("username"), Password: f.get("password"), Network: s.clientAddr(c.Request), KnownBrowser: s.knownBrowser(c.Request),
 	})
 	if err != nil {
 		s.auditLogin(ctx, scene.clientID(), s.clientAddr(c.Request), err)

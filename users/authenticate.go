@@ -29,10 +29,9 @@ type Attempt struct {
 	// the attempts of all its users from one address. Its network is not counted, or any visitor of it could shut out
 	// all the others; the account is counted all the same.
 	SharedNetwork bool
-	// Known is the user whom the caller knows to have logged in with this browser before, and KnownBrowser the browser.
-	// Attempts from there have a counter of their own, so that strangers who guess cannot lock the owner out.
-	Known        uuid.UUID
-	KnownBrowser string
+	// KnownBrowser names the browser that the attempt comes from if the user has logged in with it before; nil for
+	// never. Attempts from there have a counter of their own, so that strangers who guess cannot lock the owner out.
+	KnownBrowser func(user uuid.UUID) string
 	// AllowSecondFactor says that the caller asks for the second factor itself afterwards.
 	AllowSecondFactor bool
 }
@@ -57,8 +56,10 @@ func (r *Registry) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	}
 	// 2. Count the attempt: what cannot be counted is not looked at.
 	stays := u != nil
-	if u != nil && a.Known == u.ID && a.KnownBrowser != "" {
-		account, stays = account+"/"+a.KnownBrowser, false
+	if u != nil && a.KnownBrowser != nil {
+		if browser := a.KnownBrowser(u.ID); browser != "" {
+			account, stays = account+"/"+browser, false
+		}
 	}
 	network := networkOf(a.Network)
 	if a.SharedNetwork {
