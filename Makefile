@@ -11,6 +11,7 @@ export GOFLAGS
 AXE_VERSION := 4.14.1
 AXE_SHA512  := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 AXE := .cache/axe-core-$(AXE_VERSION)
+EXAMPLES := .cache/examples
 
 .PHONY: build test check bench pages image clean
 
@@ -22,14 +23,17 @@ test: needs
 
 # What the tests need beside Go. As root on Debian it is installed, elsewhere it is named.
 .PHONY: needs
-needs: programs $(AXE)/axe.min.js
+needs: programs $(AXE)/axe.min.js needs-examples
 
 .PHONY: programs
 programs:
 	@missing=""; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$$missing chromium"; \
-	command -v npm >/dev/null || [ -f $(AXE)/axe.min.js ] || missing="$$missing npm"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || [ -f $(AXE)/axe.min.js -a -f $(EXAMPLES)/node/.installed ] || missing="$$missing npm"; \
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$$missing nginx"; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || [ -f $(EXAMPLES)/venv/.installed ] || missing="$$missing python3-venv"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v gcc >/dev/null || missing="$$missing gcc"; \
 	if [ -n "$$missing" ]; then \
@@ -46,6 +50,19 @@ $(AXE)/axe.min.js: | programs
 	@cd $(AXE) && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && \
 	  echo "$(AXE_SHA512)  axe-core-$(AXE_VERSION).tgz" | sha512sum --check --quiet && \
 	  tar -xzf axe-core-$(AXE_VERSION).tgz --strip-components=1 package/axe.min.js package/LICENSE && rm axe-core-$(AXE_VERSION).tgz
+
+# What the examples in other languages need. Nothing of it is linked into Safeconduct, and their tests use no network.
+.PHONY: needs-examples
+needs-examples: $(EXAMPLES)/venv/.installed $(EXAMPLES)/node/.installed
+
+$(EXAMPLES)/venv/.installed: examples/requirements.txt | programs
+	@rm -rf $(EXAMPLES)/venv && python3 -m venv $(EXAMPLES)/venv
+	@$(EXAMPLES)/venv/bin/pip install --quiet --disable-pip-version-check -r examples/requirements.txt && touch $@
+
+$(EXAMPLES)/node/.installed: examples/express/package.json examples/express/package-lock.json | programs
+	@rm -rf $(EXAMPLES)/node && mkdir -p $(EXAMPLES)/node
+	@cp examples/express/package.json examples/express/package-lock.json $(EXAMPLES)/node
+	@cd $(EXAMPLES)/node && npm ci --silent --no-audit --no-fund --ignore-scripts && touch .installed
 
 # Everything that is checked without running: format, vet, static analysis, known vulnerabilities.
 check:
