@@ -88,6 +88,12 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			r.weights = append(r.weights, w)
 		}
 	}
+	if slices.Contains(b.only, feedName) {
+		var err error
+		if r.feeds, err = b.measureFeeds(ctx); err != nil {
+			return nil, err
+		}
+	}
 	r.end()
 	return r, nil
 }

@@ -102,7 +102,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.BoolVar(&o.short, "short", false, "about a minute: few and brief rounds, 1,000 grants")
-	flags.StringVar(&only, "only", "", "measure these scenarios alone, separated by commas: "+strings.Join(append(scenarioNames(), memoryName, pagesName), ", "))
+	flags.StringVar(&only, "only", "", "measure these scenarios alone, separated by commas: "+strings.Join(append(scenarioNames(), memoryName, pagesName, feedName), ", "))
 	flags.StringVar(&engines, "engines", "redis,bolt", "the engines to measure")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario, interleaved with its floor")
 	flags.DurationVar(&o.duration, "duration", 1500*time.Millisecond, "length of a round, without its warm-up")
@@ -132,7 +132,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	}
 	o.revocations = int(o.duration.Seconds()*1.3*35_000)*(o.rounds+1) + 1000
 	var err error
-	if o.only, err = choose(only, append(scenarioNames(), memoryName, pagesName)); err != nil {
+	if o.only, err = choose(only, append(scenarioNames(), memoryName, pagesName, feedName)); err != nil {
 		return o, err
 	}
 	// What is not asked for needs no seed, but one of each keeps the rest simple.

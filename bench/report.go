@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -19,6 +20,7 @@ type report struct {
 	results    []*result
 	footprints []footprint
 	weights    []weight
+	feeds      map[string]heard // by engine
 	hash       time.Duration
 }
 
@@ -55,6 +57,11 @@ func (r *report) markdown() string {
 			fmt.Fprintf(&out, "| %s | %d | %d | %s, %d | %d | %d | %d | %d | < %d | %d | 0 |\n",
 				w.language, w.pages, w.html, w.largest, w.largestSize, w.css, w.js, w.rest, w.total(), pagesGoal, w.elsewhere)
 		}
+	}
+	for _, engine := range slices.Sorted(maps.Keys(r.feeds)) {
+		h := r.feeds[engine]
+		fmt.Fprintf(&out, "\nRevocation feed, %s: %d readers heard of each of %d revocations within %v (median), %v (99 of 100; goal ≤ %v), %v (the last).\n",
+			engine, feedReaders, feedRevocations, h.median.Round(time.Millisecond), h.p99.Round(time.Millisecond), feedGoal, h.slowest.Round(time.Millisecond))
 	}
 	return out.String()
 }

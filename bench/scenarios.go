@@ -36,6 +36,7 @@ const (
 	flowName       = "code-flow"
 	memoryName     = "memory"
 	pagesName      = "pages"
+	feedName       = "feed"
 )
 
 // bareGin is the one floor that needs no Redis.
