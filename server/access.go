@@ -202,7 +202,7 @@ func (s *Server) accessLife(catalogue *resources.Catalogue, numbers []uint32) ti
 func (s *Server) terms(catalogue *resources.Catalogue, client *clients.Client, signer *keys.Signer) grants.Terms {
 	return grants.Terms{
 		Access: func(resources []uint32) time.Duration { return s.accessLife(catalogue, resources) },
-		Signs:  func(resources []uint32) bool { return signingOf(catalogue, resources) != "" },
+		Signs:  func(resources []uint32) bool { return signingOf(catalogue, client, resources) != "" },
 		Sign:   func(t *grants.Token) (string, error) { return s.spell(catalogue, client, signer, t) },
 		Idle:   s.lifetimes.RefreshIdle, Absolute: s.lifetimes.RefreshMax,
 		Window: client.Window(), Rotate: client.Rotates(), Authenticated: client.Confidential(),

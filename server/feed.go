@@ -104,8 +104,13 @@ type view struct {
 	cursor  string
 	// changed is closed when there is more.
 	changed <-chan struct{}
-	// fresh is false while the log cannot be read: then nobody may take silence for good news.
-	fresh bool
+}
+
+// fresh is false while the log cannot be read: then nobody may take silence for good news.
+func (f *feed) fresh() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.read.IsZero() && f.store.Now().Sub(f.read) < feedTrust
 }
 
 // all is everything that concerns a resource.
@@ -141,7 +146,7 @@ func (f *feed) after(resource uint32, cursor string) (view, bool) {
 
 // viewOf is what concerns a resource from the entry at index from on.
 func (f *feed) viewOf(resource uint32, from int) view {
-	v := view{changed: f.changed, fresh: !f.read.IsZero() && f.store.Now().Sub(f.read) < feedTrust}
+	v := view{changed: f.changed}
 	for _, e := range f.entries[from:] {
 		if len(e.Resources) == 0 || slices.Contains(e.Resources, resource) {
 			v.entries = append(v.entries, e)

@@ -99,8 +99,14 @@ func (s *Server) askingResource(c *gin.Context, slug string, required []string) 
 		resource, err := s.resources.Authenticate(ctx, presented.id, presented.secret)
 		if err != nil {
 			s.auditResource(ctx, presented.id, s.clientAddr(c.Request), err)
+			return nil, err
 		}
-		return resource, err
+		if slug != "" && slug != resource.Slug {
+			// The header may be the user's own, behind a proxy that names the resource of its route.
+			return nil, invalidRequest("the credential is not that of the resource that is named")
+		}
+		noteOf(ctx).clientID = resource.Slug
+		return resource, nil
 	}
 	if !s.isProxy(c.Request) {
 		return nil, &failure{status: http.StatusForbidden, code: codeAccessDenied,

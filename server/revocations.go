@@ -148,7 +148,7 @@ func (s *Server) streamRevocations(c *gin.Context, resource *resources.Resource)
 		case <-next.changed:
 		case <-ping.C:
 			// Silence must not be taken for good news while nobody knows.
-			if !next.fresh || stream.ping() != nil {
+			if !s.feed.fresh() || stream.ping() != nil {
 				return
 			}
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,13 +56,13 @@ func (a *audiences) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(a))
 }
 
-// signingOf is the algorithm by which an access token for these resources is signed, empty if it is not: one of them that
-// wants signed tokens suffices, since the others ask us and we know both.
-func signingOf(catalogue *resources.Catalogue, numbers []uint32) string {
+// signingOf is the algorithm by which a client's access token for these resources is signed, empty if it is not: one of
+// them that wants signed tokens suffices, since the others ask us and we know both.
+func signingOf(catalogue *resources.Catalogue, client *clients.Client, numbers []uint32) string {
 	alg := ""
 	for _, number := range numbers {
 		resource, known := catalogue.Resource(number)
-		if !known || resource.Format != resources.FormatJWT {
+		if !known || !signsFor(resource, client) {
 			continue
 		}
 		wanted := resource.Alg
@@ -78,10 +79,14 @@ func signingOf(catalogue *resources.Catalogue, numbers []uint32) string {
 
 // signsAny reports whether a client may get a signed token at all.
 func signsAny(catalogue *resources.Catalogue, client *clients.Client) bool {
-	return slices.ContainsFunc(catalogue.All(), func(r *resources.Resource) bool {
-		return r.Format == resources.FormatJWT && !r.Disabled &&
-			slices.ContainsFunc(r.Scopes, func(s resources.Scope) bool { return client.AllowsScope(s.Name) })
-	})
+	return slices.ContainsFunc(catalogue.All(), func(r *resources.Resource) bool { return signsFor(r, client) })
+}
+
+// signsFor reports whether a resource wants the client's tokens signed. One that is disabled, or of which the client has no
+// scope any more, wants nothing, though there are grants that name it.
+func signsFor(r *resources.Resource, client *clients.Client) bool {
+	return r.Format == resources.FormatJWT && !r.Disabled &&
+		slices.ContainsFunc(r.Scopes, func(s resources.Scope) bool { return client.AllowsScope(s.Name) })
 }
 
 // spell makes a signed access token. What its scopes imply stands in it: who verifies it does not know what implies what.
@@ -94,7 +99,13 @@ func (s *Server) spell(catalogue *resources.Catalogue, client *clients.Client, s
 	if t.User != uuid.Nil {
 		subject = t.User.String()
 	}
-	return signer.Sign(signingOf(catalogue, t.Resources), accessTokenType, signedToken{
+	// Who is no audience of this token, because it is narrowed, does not choose how it is signed.
+	reached := slices.DeleteFunc(slices.Clone(t.Resources), func(number uint32) bool {
+		resource, known := catalogue.Resource(number)
+		return !known || !slices.Contains(means.audiences, resource.ID)
+	})
+	alg := cmp.Or(signingOf(catalogue, client, reached), keys.ES256)
+	return signer.Sign(alg, accessTokenType, signedToken{
 		Issuer: s.issuer, Audience: means.audiences, Subject: subject, ClientID: client.ID, Scope: means.scopes.String(),
 		Issued: t.Issued.Unix(), Expires: t.Expires.Unix(), ID: tokenID(t), Grant: t.ID.String(),
 	})

@@ -77,10 +77,9 @@ func TestSignedTokenThatSaysOtherThingsOpensNothing(t *testing.T) {
 			wrong[claim+" is "+what] = says(obj{claim: value})
 		}
 	}
-	for _, end := range []string{"-1", "0", "9223372036854775807"} {
+	for _, end := range []string{"-1", "0"} {
 		wrong["exp and jti say "+end] = says(obj{"exp": raw(end), "jti": grant + ".1." + end})
 	}
-	delete(wrong, "exp and jti say 9223372036854775807") // a date like any other, if we signed it
 	for what, token := range wrong {
 		s.wantOpensNothing(t, what, token)
 	}

@@ -51,6 +51,12 @@ func (s *scene) requests() map[string]func() answer {
 		"revocation, another's token":        func() answer { return s.revoke(s.web, s.access) },
 		"revocation, a wrong secret":         func() answer { return s.revoke(client{s.web.id, "wrong"}, s.machine) },
 		"the demo API":                       func() answer { return s.call(http.MethodGet, "/demo/orders", s.access) },
+		"the revocation feed": func() answer {
+			return s.send(http.MethodGet, "/oauth/revocations", "", "", "Authorization", basic(s.api.id, s.api.secret))
+		},
+		"a proxy's question": func() answer {
+			return s.check("?scope=orders:read", s.access, "X-Resource-Authorization", basic(s.api.id, s.api.secret))
+		},
 	}
 	for _, route := range s.server.MountedRoutes() {
 		if strings.HasPrefix(route.Path, "/api/") {

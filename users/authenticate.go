@@ -39,7 +39,7 @@ type Attempt struct {
 // Authenticate returns the user whom the attempt proves to be. Otherwise it returns ErrCredentials, ErrSecondFactor,
 // a *LimitedError when the account or the network has failed too often, ErrBusy when too many passwords wait, or an
 // error that is store.ErrUnavailable. Who is unknown, disabled or without a password costs the same work as who
-// mistypes.
+// mistypes. Only the hash of another system shows: until its owner has logged in once, it takes the time that it takes.
 func (r *Registry) Authenticate(ctx context.Context, a Attempt) (*User, error) {
 	// A password that nobody can have is no guess; a megabyte of it must cost nothing.
 	if _, err := prepare(a.Password); err != nil {

@@ -87,6 +87,17 @@ type GrantRecord struct {
 	Ends       time.Time `json:"ends"`
 }
 
+// KeyRecord is an API key by everything but itself. Token is the key, when it was made.
+type KeyRecord struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Scopes   []string  `json:"scopes"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+	LastUsed time.Time `json:"last_used"`
+	Token    string    `json:"token"`
+}
+
 // SigningKeyRecord is a key that signs tokens, by everything but itself.
 type SigningKeyRecord struct {
 	ID             string    `json:"kid"`

@@ -19,7 +19,7 @@ func newSecretFile(path string) (*secretFile, error) {
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, usage("%s exists already and is not overwritten: name another --secret-file", path)
+		return nil, usage("%s exists already and is not overwritten: name another file", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make secret file: %w", err)
