@@ -1,11 +1,8 @@
 package scopes
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"time"
@@ -14,8 +11,8 @@ import (
 // lastSecond is the end of the year 9999, the last second that RFC 3339 can write.
 const lastSecond = 253402300799
 
-// answer is the JSON object of an introspection answer (RFC 7662 section 2.2), and the first fault found in it. A member
-// that was read is taken out; what is left at the end is extra.
+// answer is a JSON object that tells of a token, an introspection answer (RFC 7662 section 2.2) or the claims of a JWT,
+// and the first fault found in it. A member that was read is taken out; what is left at the end is extra.
 type answer struct {
 	members map[string]json.RawMessage
 	fault   error
@@ -25,6 +22,11 @@ type answer struct {
 // token which must not be used as a bearer token, gives ErrInactive; what is no such answer gives ErrUnavailable.
 func readAnswer(body []byte) (*Token, error) {
 	members, err := readObject(body)
+	for name, value := range members {
+		if string(value) == "null" {
+			delete(members, name) // many servers write null for what they have nothing to say about
+		}
+	}
 	a := &answer{members: members, fault: err}
 	active := a.truth("active")
 	if a.fault == nil && !active {
@@ -55,43 +57,6 @@ func readAnswer(body []byte) (*Token, error) {
 	return t, nil
 }
 
-// readObject reads one JSON object and nothing after it. Names are exact and occur once: two readers must not find
-// different answers in the same bytes. Members that are null count as absent.
-func readObject(body []byte) (map[string]json.RawMessage, error) {
-	notJSON := errors.New("it is not one JSON object")
-	d := json.NewDecoder(bytes.NewReader(body))
-	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return nil, notJSON
-	}
-	members := make(map[string]json.RawMessage)
-	seen := make(map[string]bool)
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, notJSON
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, notJSON
-		}
-		key, _ := name.(string) // a name is always a string, or Token had failed
-		if seen[key] {
-			return nil, errors.New("it has a member twice")
-		}
-		seen[key] = true
-		if string(value) != "null" {
-			members[key] = value
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notJSON
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, notJSON
-	}
-	return members, nil
-}
-
 // take reads the named member into value and reports whether it is there. After a fault it does nothing.
 func (a *answer) take(name string, value any) bool {
 	raw, present := a.members[name]
@@ -99,7 +64,7 @@ func (a *answer) take(name string, value any) bool {
 		return false
 	}
 	delete(a.members, name)
-	if err := json.Unmarshal(raw, value); err != nil {
+	if err := json.Unmarshal(raw, value); err != nil || string(raw) == "null" {
 		a.wrong(name)
 		return false
 	}
@@ -119,6 +84,11 @@ func (a *answer) truth(name string) (value bool) {
 }
 
 func (a *answer) text(name string) (value string) {
+	raw := a.members[name]
+	if plain, ok := plainString(raw); ok && a.fault == nil {
+		delete(a.members, name)
+		return plain
+	}
 	a.take(name, &value)
 	return value
 }
@@ -133,12 +103,8 @@ func (a *answer) texts(name string) (values []string) {
 }
 
 func (a *answer) scope(name string) Set {
-	var text string
-	if !a.take(name, &text) {
-		return Set{}
-	}
-	s, err := ParseSet(text)
-	if err != nil {
+	s, err := ParseSet(a.text(name))
+	if err != nil && a.fault == nil {
 		a.wrong(name)
 	}
 	return s

@@ -103,3 +103,34 @@ func withHeader(values ...string) *http.Request {
 	}
 	return r
 }
+
+// An API key may come as other frameworks send theirs; nothing else may, and the key is one in each spelling of the scheme.
+func TestBearerTakesAPIKeysAfterTheirOwnWord(t *testing.T) {
+	for _, tt := range []struct {
+		header, want string
+		err          error
+	}{
+		{"Api-Key sck_abc", "sck_abc", nil},
+		{"api-key sck_abc", "sck_abc", nil},
+		{"API-KEY   sck_abc", "sck_abc", nil},
+		{"Bearer sck_abc", "sck_abc", nil},
+		{"Api-Key sca_abc", "", scopes.ErrNoToken},
+		{"Api-Key eyJh.eyJz.c2ln", "", scopes.ErrNoToken},
+		{"Api-Key SCK_abc", "", scopes.ErrNoToken},
+		{"Api-Key xsck_abc", "", scopes.ErrNoToken},
+		{"Api-Key abc.def", "", scopes.ErrNoToken},
+		{"Api-Key", "", scopes.ErrNoToken},
+		{"Api-Key ", "", scopes.ErrNoToken},
+		{"ApiKey sck_abc", "", scopes.ErrNoToken},
+		{"Api-Key sck_a b", "", scopes.ErrMalformedToken},
+		{"Api-Key sck_a, Bearer b", "", scopes.ErrMalformedToken},
+		{"Api-Key sck_" + strings.Repeat("a", scopes.MaxTokenBytes), "", scopes.ErrMalformedToken},
+	} {
+		if got, err := scopes.Bearer(withHeader(tt.header)); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%.40q: got %q and %v, want %q and %v", tt.header, got, err, tt.want, tt.err)
+		}
+	}
+	if _, err := scopes.Bearer(withHeader("Api-Key sck_a", "Bearer b")); !errors.Is(err, scopes.ErrSeveralHeaders) {
+		t.Errorf("two headers: got %v", err)
+	}
+}

@@ -20,6 +20,11 @@ type cache struct {
 // digest stands for a token: memory that leaks should not give away what can be presented.
 type digest [sha256.Size]byte
 
+func digestOf(token string) digest {
+	var space [1 << 10]byte // enough for most tokens, so that they are not copied to the heap
+	return sha256.Sum256(append(space[:0], token...))
+}
+
 type entry struct {
 	token *Token
 	asked time.Time // when it was last known to be valid
@@ -35,7 +40,7 @@ func (c *cache) get(token string, now time.Time) (*Token, bool) {
 	if c == nil {
 		return nil, false
 	}
-	key := digest(sha256.Sum256([]byte(token)))
+	key := digestOf(token)
 	c.mu.Lock()
 	e, found := c.entries[key]
 	c.mu.Unlock()
@@ -55,7 +60,7 @@ func (c *cache) put(token string, t *Token, asked time.Time, keep time.Duration)
 	if !t.Expires.IsZero() && t.Expires.Before(until) {
 		until = t.Expires
 	}
-	key := digest(sha256.Sum256([]byte(token)))
+	key := digestOf(token)
 	e := entry{token: t.clone(), asked: asked, until: until}
 	c.mu.Lock()
 	defer c.mu.Unlock()

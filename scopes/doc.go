@@ -1,11 +1,11 @@
 // Package scopes guards the routes of an HTTP API with OAuth 2 scopes, one route at a time. It is what a resource
 // server imports: it needs nothing of Safeconduct but this package, and nothing but the standard library.
 //
-//	checker, err := scopes.NewIntrospector(scopes.IntrospectorConfig{
-//		URL:      "https://auth.example.com/oauth/introspect",
+//	checker, err := scopes.NewChecker(scopes.Config{
+//		Issuer:   "https://auth.example.com",
+//		Audience: "https://orders.example.com",
 //		ID:       "orders",
 //		Secret:   secret,
-//		Audience: "https://orders.example.com",
 //	})
 //	…
 //	mux.Handle("GET /orders", scopes.Require(checker, "orders:read")(http.HandlerFunc(listOrders)))
@@ -17,7 +17,9 @@
 // # The parts
 //
 // [Bearer] takes the token from the Authorization header, and from nowhere else. A [Checker] says whether the token is
-// valid now, and what it allows; an [Introspector] is a Checker that asks the authorization server (RFC 7662). A
+// valid now, and what it allows; an [Introspector] is a Checker that asks the authorization server (RFC 7662), a
+// [Verifier] one that verifies JWTs itself (RFC 9068) and follows the revocations, and [NewChecker] makes whichever the
+// configuration asks for. [Metadata] tells clients where to get a token (RFC 9728). A
 // [Guard] holds the options of an API, such as its realm, and makes a [Rule] for each route; [Require] is the short form
 // without options. A [Refusal] is the answer to a request that may not pass. A [Set] is a list of scopes.
 //

@@ -82,6 +82,39 @@ func ExampleNewIntrospector() {
 	// Output: 200 orders of u1, for the client shop
 }
 
+// One configuration is right for tokens of every format: JWTs are verified here, and the others are asked about.
+func ExampleNewChecker() {
+	checker, err := scopes.NewChecker(scopes.Config{
+		Issuer:   "https://id.example.com",
+		Audience: "https://orders.example.com",
+		ID:       "orders",
+		Secret:   "from the environment or a file, never from the source",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer checker.Close()
+	call(scopes.Require(checker, "orders:read")(http.HandlerFunc(listOrders)), "GET", "/orders", "eyJhbGciOiJub25lIn0.e30.")
+	// Output: 401 {"error":"invalid_token","error_description":"the access token is unknown, expired, revoked or meant for another API"}
+}
+
+// A client that was refused finds out by itself where to get a token, and which scopes there are.
+func ExampleMetadata() {
+	metadata := scopes.Metadata{
+		Resource:             "https://orders.example.com",
+		AuthorizationServers: []string{"https://id.example.com"},
+		Scopes:               []string{"orders:read", "orders:write"},
+	}
+	guard := scopes.Guard{Checker: checker, ResourceMetadata: metadata.URL()}
+	mux := http.NewServeMux()
+	mux.Handle(metadata.Path(), metadata)
+	mux.Handle("GET /orders", guard.Require("orders:read")(http.HandlerFunc(listOrders)))
+
+	call(mux, "GET", "/.well-known/oauth-protected-resource", "")
+	// Output: 200 {"resource":"https://orders.example.com","authorization_servers":["https://id.example.com"],"scopes_supported":["orders:read","orders:write"],"bearer_methods_supported":["header"]}
+}
+
 // A Guard has the options of an API, and tells of each refusal.
 func ExampleGuard() {
 	guard := scopes.Guard{

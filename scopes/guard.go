@@ -26,7 +26,7 @@ type Guard struct {
 	// Realm names the protected area in WWW-Authenticate. Printable ASCII characters; "" stands for "api".
 	Realm string
 	// ResourceMetadata is the URL of the API's protected resource metadata, which tells a client where to get a token
-	// (RFC 9728 section 5.1). It is left out of WWW-Authenticate while it is "".
+	// (RFC 9728 section 5.1). It is left out of WWW-Authenticate while it is "". Metadata.URL returns it.
 	ResourceMetadata string
 	// RetryAfter is when a client whose token could not be checked is told to come again. 0 stands for 5 seconds.
 	RetryAfter time.Duration

@@ -38,14 +38,19 @@ func NewIntrospector(config IntrospectorConfig) (*Introspector, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	// RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
-	id, secret := url.QueryEscape(config.ID), url.QueryEscape(config.Secret)
-	config.Secret = "" // so that printing an Introspector does not print it
-	i := &Introspector{config: config, authenticate: func(r *http.Request) { r.SetBasicAuth(id, secret) }}
+	i := &Introspector{config: config, authenticate: basicAuth(config.ID, config.Secret)}
+	i.config.Secret = "" // so that printing an Introspector does not print it
 	if config.CacheFor > 0 {
 		i.cache = newCache(config.CacheSize)
 	}
 	return i, nil
+}
+
+// basicAuth returns what puts the credential of an API into a request.
+func basicAuth(id, secret string) func(*http.Request) {
+	// RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
+	id, secret = url.QueryEscape(id), url.QueryEscape(secret)
+	return func(r *http.Request) { r.SetBasicAuth(id, secret) }
 }
 
 // Check asks about token, unless a recent answer is in the cache.

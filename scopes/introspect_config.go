@@ -44,7 +44,7 @@ type IntrospectorConfig struct {
 
 // complete checks the configuration and fills in what was left at zero.
 func (c *IntrospectorConfig) complete() error {
-	if err := checkEndpoint(c.URL, c.PlainHTTP); err != nil {
+	if err := checkEndpoint("introspection URL", c.URL, c.PlainHTTP); err != nil {
 		return err
 	}
 	if c.ID == "" || c.Secret == "" {
@@ -81,18 +81,17 @@ func withoutRedirects(client *http.Client) *http.Client {
 	return &own
 }
 
-// checkEndpoint says what is wrong with the URL of an introspection endpoint.
-func checkEndpoint(raw string, plainHTTP bool) error {
+// checkEndpoint says what is wrong with the URL of an endpoint, which the error calls by the given name.
+func checkEndpoint(name, raw string, plainHTTP bool) error {
 	u, err := url.Parse(raw)
 	// The text of url.Parse's error is not passed on: it would repeat a password in the URL.
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return errors.New("scopes: the introspection URL must be absolute, without user and fragment, " +
-			"such as https://auth.example.com/oauth/introspect")
+		return errors.New("scopes: the " + name + " must be an absolute URL without user and fragment, which begins as https://auth.example.com")
 	}
 	if u.Scheme == "https" || u.Scheme == "http" && (plainHTTP || loopback(u.Hostname())) {
 		return nil
 	}
-	return errors.New("scopes: the introspection URL must be https; http is for loopback addresses, " +
+	return errors.New("scopes: the " + name + " must be https; http is for loopback addresses, " +
 		"and for private networks when PlainHTTP is set")
 }
 

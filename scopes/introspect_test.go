@@ -38,6 +38,20 @@ func TestIntrospectorReportsTheFacts(t *testing.T) {
 	}
 }
 
+// A handler may append to what it got without spoiling what stands beside it.
+func TestExtraMembersAreApart(t *testing.T) {
+	server := newAuthServer(t)
+	server.knows("sca_a", `{"active":true,"aud":"https://orders.example.com","a":[1],"b":[2]}`)
+	got, err := newIntrospector(t, server.config()).Check(t.Context(), "sca_a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Extra["a"] = append(got.Extra["a"], `,"b":[3]`...)
+	if string(got.Extra["b"]) != "[2]" {
+		t.Errorf("b became %s", got.Extra["b"])
+	}
+}
+
 // RFC 7662 §2.2: only active is required.
 func TestIntrospectorNeedsNoMoreThanActive(t *testing.T) {
 	server := newAuthServer(t)

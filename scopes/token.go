@@ -35,6 +35,14 @@ type Token struct {
 	TokenType string
 	// Extra holds what else the authorization server told, by its name there, for json.Unmarshal.
 	Extra map[string]json.RawMessage
+
+	origin *origin // of a token that a Verifier verified; it does not change
+}
+
+// origin is what a Verifier must still know of a token when it comes again.
+type origin struct {
+	key   *publicKey // that it was signed with
+	grant grantID    // all zero when the token does not tell it
 }
 
 // clone returns a copy that shares nothing which can change.

@@ -129,6 +129,7 @@ func (s *Server) streamRevocations(c *gin.Context, resource *resources.Resource)
 		}
 		next.entries = nil
 	}
+	resumed := placed
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	cursor = next.cursor
@@ -136,6 +137,13 @@ func (s *Server) streamRevocations(c *gin.Context, resource *resources.Resource)
 		// 2. What is new.
 		for _, e := range next.entries {
 			if stream.send("revocation", e.cursor(), showRevocation(e)) != nil {
+				return
+			}
+		}
+		if resumed {
+			// The first sign of life says that what was missed is all there.
+			resumed = false
+			if stream.ping() != nil {
 				return
 			}
 		}
