@@ -69,8 +69,16 @@ func (g grant) gave(p presented) bool {
 // stay good, and nil for what is no token or not good any more: there is nothing left to revoke.
 func (s *Service) Revoke(ctx context.Context, token string, client uint32) error {
 	g, err := s.revocable(ctx, token)
-	if err != nil || g == nil {
+	if err != nil {
 		return err
+	}
+	return s.endOwn(ctx, g, client)
+}
+
+// endOwn ends a grant, if there is one, in the name of the client that has presented a token of it.
+func (s *Service) endOwn(ctx context.Context, g *grant, client uint32) error {
+	if g == nil {
+		return nil
 	}
 	if g.Client != client {
 		s.report(ctx, EventWrongClient, *g, false)

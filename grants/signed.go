@@ -65,14 +65,10 @@ func (s *Service) readSigned(ctx context.Context, t Signed) (grant, *narrowed, e
 // RevokeSigned is Revoke for a signed access token.
 func (s *Service) RevokeSigned(ctx context.Context, t Signed, client uint32) error {
 	g, err := s.signedGrant(ctx, t)
-	if err != nil || g == nil {
+	if err != nil {
 		return err
 	}
-	if g.Client != client {
-		s.report(ctx, EventWrongClient, *g, false)
-		return ErrInvalid
-	}
-	return s.end(ctx, *g)
+	return s.endOwn(ctx, g, client)
 }
 
 // RevokeAnySigned is RevokeAny for a signed access token.
