@@ -37,7 +37,7 @@ func TestServerEndsWithItsTestProcess(t *testing.T) {
 		select {}
 	}
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ends children with their parent")
+		redistest.Missing(t, "only Linux ends children with their parent")
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestServerEndsWithItsTestProcess$")
 	child.Env = append(os.Environ(), "REDISTEST_PANIC=1")
