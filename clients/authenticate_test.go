@@ -111,7 +111,7 @@ func TestUnknownClientCostsAsMuchAsWrongSecret(t *testing.T) {
 		return c.reads.Load() - before
 	}
 	// It is remembered once this process has read its own announcement of the creation.
-	within(t, "a good secret costs a read", func() bool { return cost(known.ID, secret) == 0 })
+	bolttest.WithinASecond(t, "a good secret costs a read", func() bool { return cost(known.ID, secret) == 0 })
 	for range 3 {
 		if n := cost(known.ID, "wrong"); n != 1 {
 			t.Errorf("a wrong secret costs %d reads, want 1", n)
@@ -223,32 +223,7 @@ func TestStoreTroubleIsNotAWrongSecret(t *testing.T) {
 // running is a registry with its changes running, as a process has them.
 func running(t *testing.T, s store.Store) *clients.Registry {
 	t.Helper()
-	changes := store.NewChanges(s)
-	r := clients.New(s, changes)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		changes.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		stop()
-		<-done
-	})
-	for !changes.Fresh() {
-		time.Sleep(time.Millisecond)
-	}
-	return r
-}
-
-// within waits up to a second.
-func within(t *testing.T, otherwise string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("a second later: %s", otherwise)
-		}
-	}
+	return clients.New(s, bolttest.Changes(t, s))
 }
 
 // What is changed at one process holds at every other within a second, also for what that one remembers; and a new
@@ -267,13 +242,13 @@ func TestChangesReachOtherProcesses(t *testing.T) {
 		wantErr(t, fmt.Sprint("new secret ", i), present(t, there, c.ID, added, clients.SecretBasic), nil)
 	}
 	wantErr(t, "revoke", here.RevokeSecret(t.Context(), c.ID, c.Secrets[0].ID), nil)
-	within(t, "the revoked secret is good", func() bool { return present(t, there, c.ID, secret, clients.SecretBasic) != nil })
+	bolttest.WithinASecond(t, "the revoked secret is good", func() bool { return present(t, there, c.ID, secret, clients.SecretBasic) != nil })
 
 	if _, err := here.Disable(t.Context(), c.ID); err != nil {
 		t.Fatal(err)
 	}
 	wantErr(t, "disabled, here", present(t, here, c.ID, secret, clients.SecretBasic), clients.ErrUnauthenticated)
-	within(t, "the client is not disabled", func() bool {
+	bolttest.WithinASecond(t, "the client is not disabled", func() bool {
 		byNumber, err := there.ByNumber(t.Context(), c.Number)
 		byID, errID := there.Get(t.Context(), c.ID)
 		return err == nil && errID == nil && byNumber.Disabled && byID.Disabled && byID.Epoch > c.Epoch
@@ -281,7 +256,7 @@ func TestChangesReachOtherProcesses(t *testing.T) {
 	if err := here.Delete(t.Context(), c.ID); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "the client is there", func() bool {
+	bolttest.WithinASecond(t, "the client is there", func() bool {
 		_, err := there.ByNumber(t.Context(), c.Number)
 		return errors.Is(err, store.ErrNotFound)
 	})

@@ -47,10 +47,7 @@ func (r *Registry) update(ctx context.Context, id string, change func(*Client) e
 // clone copies a client with all of its secrets: a change may write into the hash itself.
 func clone(c *Client) Client {
 	copied := *c
-	copied.Secrets = slices.Clone(c.Secrets)
-	for i := range copied.Secrets {
-		copied.Secrets[i].Hash = slices.Clone(copied.Secrets[i].Hash)
-	}
+	copied.Secrets = keys.CloneCredentials(c.Secrets)
 	return copied
 }
 
@@ -68,18 +65,12 @@ func untouched(before, after *Client) error {
 		field = "disabled"
 	case !after.Created.Equal(before.Created) || !after.Updated.Equal(before.Updated):
 		field = "created"
-	case !sameSecrets(before.Secrets, after.Secrets) && !(after.Type == Public && len(after.Secrets) == 0):
+	case !slices.EqualFunc(before.Secrets, after.Secrets, keys.Credential.Equal) && !(after.Type == Public && len(after.Secrets) == 0):
 		field = "secrets"
 	default:
 		return nil
 	}
 	return &InvalidError{Field: field, Problem: "cannot be changed by an update", Fix: "use the call that is made for it"}
-}
-
-func sameSecrets(a, b []keys.Credential) bool {
-	return slices.EqualFunc(a, b, func(x, y keys.Credential) bool {
-		return x.ID == y.ID && slices.Equal(x.Hash, y.Hash) && x.Created.Equal(y.Created) && x.Expires.Equal(y.Expires)
-	})
 }
 
 // Disable shuts a client out everywhere, and ends everything granted to it by raising its epoch.

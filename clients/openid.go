@@ -7,10 +7,6 @@ import (
 	"github.com/safeconduct/safeconduct/keys"
 )
 
-// idTokenAlgorithms are what ID tokens may be signed with. Signatures that prove nothing (none), or that the client
-// itself could make (HS256), are not among them.
-var idTokenAlgorithms = []string{keys.RS256, keys.ES256, keys.EdDSA}
-
 // IDTokenAlgorithm is the JWS algorithm of the client's ID tokens. OIDC Registration §2: RS256 unless it registered
 // another.
 func (c *Client) IDTokenAlgorithm() string {
@@ -75,7 +71,7 @@ func validateLogout(c *Client) error {
 }
 
 func validateIDTokens(c *Client) error {
-	if c.IDTokenAlg != "" && !slices.Contains(idTokenAlgorithms, c.IDTokenAlg) {
+	if c.IDTokenAlg != "" && !slices.Contains(keys.Algorithms(), c.IDTokenAlg) {
 		return invalid("id_token_signed_response_alg", "is not offered", "use RS256, ES256 or EdDSA, or leave it out for RS256")
 	}
 	return nil

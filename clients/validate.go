@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/safeconduct/safeconduct/store"
 )
 
 const (
@@ -64,7 +65,6 @@ func validateNames(c *Client) error {
 		// RFC 9700 §4.15: a machine's token has the client_id as its subject, and must not pass for a user's.
 		return invalid("client_id", "could be taken for a user or for the operator", "choose another")
 	}
-	unseen := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r) }
 	switch {
 	case c.Name == "":
 		return invalid("name", "is empty", "give a name that users know")
@@ -74,7 +74,7 @@ func validateNames(c *Client) error {
 		return invalid("name", "is longer than 100 characters", "choose a shorter one")
 	case strings.TrimSpace(c.Name) != c.Name:
 		return invalid("name", "starts or ends with a blank", "leave it out")
-	case strings.ContainsFunc(c.Name, unseen):
+	case strings.ContainsFunc(c.Name, store.Unseen):
 		return invalid("name", "contains a character that cannot be seen", "leave it out")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +25,28 @@ type Consent struct {
 	Client, ClientEpoch uint32
 	// Given is when the user answered; the zero time is now. A year later the answer is forgotten.
 	Given time.Time
+}
+
+// Covers returns the scopes of a request that the user gives without being asked again: those that he granted, if he was
+// asked for every one of them before, let it be remembered, and granted all that are required now. Something new is never
+// granted silently (RFC 9700 §4.11). Without a consent nothing is.
+func (c *Consent) Covers(asked, required []uint32) []uint32 {
+	if c == nil || !c.Remember {
+		return nil
+	}
+	var granted []uint32
+	for _, scope := range asked {
+		if !slices.Contains(c.Asked, scope) {
+			return nil
+		}
+		if slices.Contains(c.Granted, scope) {
+			granted = append(granted, scope)
+		}
+	}
+	if slices.ContainsFunc(required, func(scope uint32) bool { return !slices.Contains(granted, scope) }) {
+		return nil
+	}
+	return granted
 }
 
 // consentRecord is a consent as it is stored: CBOR, one array.

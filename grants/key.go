@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -69,7 +68,7 @@ func (k Key) validate() error {
 		return name("is too long")
 	case strings.TrimSpace(k.Label) != k.Label:
 		return name("starts or ends with a blank")
-	case strings.ContainsFunc(k.Label, func(c rune) bool { return !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) }):
+	case strings.ContainsFunc(k.Label, store.Unseen):
 		return name("contains a character that cannot be seen")
 	case k.Life < time.Second || k.Life > KeyLifeMax:
 		return &store.InvalidError{Field: "lifetime", Problem: "is missing or too long", Fix: "give the key a life of at most 366 days"}

@@ -20,6 +20,10 @@ const (
 	EdDSA = "EdDSA"
 )
 
+// Algorithms are all of them. Signatures that prove nothing (none), or that whoever verifies them could make (HS256), are
+// not among them.
+func Algorithms() []string { return []string{RS256, ES256, EdDSA} }
+
 const (
 	rsaBits = 2048
 	// coordinateSize is the size of one half of an ES256 signature (RFC 7518 §3.4).

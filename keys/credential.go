@@ -1,10 +1,12 @@
 package keys
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"slices"
 	"time"
 )
 
@@ -52,6 +54,20 @@ func Match(credentials []Credential, presented string, now time.Time) bool {
 		}
 	}
 	return found == 1
+}
+
+// Equal reports whether two credentials are the same in everything.
+func (c Credential) Equal(other Credential) bool {
+	return c.ID == other.ID && bytes.Equal(c.Hash, other.Hash) && c.Created.Equal(other.Created) && c.Expires.Equal(other.Expires)
+}
+
+// CloneCredentials copies credentials with all that they refer to: who is handed them may write into a hash.
+func CloneCredentials(credentials []Credential) []Credential {
+	copied := slices.Clone(credentials)
+	for i := range copied {
+		copied[i].Hash = bytes.Clone(copied[i].Hash)
+	}
+	return copied
 }
 
 // Live reports whether the credential may still be used at now.

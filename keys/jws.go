@@ -19,7 +19,13 @@ var ErrNotOurs = errors.New("keys: not signed by this server")
 const tokenMax = 16 << 10
 
 // signatureAlgorithms are those that a token may name at all.
-var signatureAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA}
+func signatureAlgorithms() []jose.SignatureAlgorithm {
+	var all []jose.SignatureAlgorithm
+	for _, algorithm := range Algorithms() {
+		all = append(all, jose.SignatureAlgorithm(algorithm))
+	}
+	return all
+}
 
 // joseHeader is the header of everything that is signed.
 type joseHeader struct {
@@ -90,7 +96,7 @@ func (s *Signing) Verify(ctx context.Context, token string, typ ...string) (payl
 	if len(token) > tokenMax || !spelledStrictly(token) {
 		return nil, ErrNotOurs
 	}
-	parsed, err := jose.ParseSignedCompact(token, signatureAlgorithms)
+	parsed, err := jose.ParseSignedCompact(token, signatureAlgorithms())
 	if err != nil {
 		return nil, ErrNotOurs
 	}

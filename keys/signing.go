@@ -80,7 +80,7 @@ func NewSigning(c SigningConfig) *Signing {
 		s.keep = defaultKeep
 	}
 	if s.algorithms == nil {
-		s.algorithms = []string{RS256, ES256, EdDSA}
+		s.algorithms = Algorithms()
 	}
 	return s
 }

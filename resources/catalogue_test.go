@@ -93,32 +93,7 @@ func (c *counting) Members(ctx context.Context, index, after string, limit int) 
 // running is a registry with its changes running, as a process has them.
 func running(t *testing.T, s store.Store) *resources.Registry {
 	t.Helper()
-	changes := store.NewChanges(s)
-	r := resources.New(s, changes)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		changes.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		stop()
-		<-done
-	})
-	for !changes.Fresh() {
-		time.Sleep(time.Millisecond)
-	}
-	return r
-}
-
-// within waits up to a second.
-func within(t *testing.T, otherwise string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("a second later: %s", otherwise)
-		}
-	}
+	return resources.New(s, bolttest.Changes(t, s))
 }
 
 // A new scope, a changed one and a removed one hold at every process within a second, without a restart.
@@ -132,7 +107,7 @@ func TestCatalogueFollowsOtherProcesses(t *testing.T) {
 	if _, _, found := catalogue(t, here).Scope("orders:read"); !found {
 		t.Error("the process that made it does not know it at once")
 	}
-	within(t, "the new scope is unknown", func() bool {
+	bolttest.WithinASecond(t, "the new scope is unknown", func() bool {
 		_, _, found := catalogue(t, there).Scope("orders:read")
 		return found
 	})
@@ -143,14 +118,14 @@ func TestCatalogueFollowsOtherProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	within(t, "the scope is not sensitive", func() bool {
+	bolttest.WithinASecond(t, "the scope is not sensitive", func() bool {
 		scope, _, _ := catalogue(t, there).Scope("orders:read")
 		return scope.Sensitive
 	})
 	if err := here.Delete(t.Context(), "orders"); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "the deleted scope is known", func() bool {
+	bolttest.WithinASecond(t, "the deleted scope is known", func() bool {
 		_, _, found := catalogue(t, there).Scope("orders:read")
 		return !found
 	})
@@ -163,7 +138,7 @@ func TestCatalogueIsKeptInMemory(t *testing.T) {
 	r := running(t, c)
 	create(t, r, define("orders", "orders:read"))
 	var last *resources.Catalogue
-	within(t, "the snapshot changes", func() bool { // until this process has read its own announcement
+	bolttest.WithinASecond(t, "the snapshot changes", func() bool { // until this process has read its own announcement
 		before := last
 		last = catalogue(t, r)
 		time.Sleep(50 * time.Millisecond)

@@ -33,10 +33,7 @@ func (r *Registry) Update(ctx context.Context, slug string, change func(*Resourc
 // clone copies a resource with all that it refers to: a change may write there.
 func clone(r *Resource) Resource {
 	copied := *r
-	copied.Scopes, copied.Secrets = cloneScopes(r.Scopes), slices.Clone(r.Secrets)
-	for i := range copied.Secrets {
-		copied.Secrets[i].Hash = slices.Clone(copied.Secrets[i].Hash)
-	}
+	copied.Scopes, copied.Secrets = cloneScopes(r.Scopes), keys.CloneCredentials(r.Secrets)
 	return copied
 }
 
@@ -73,9 +70,6 @@ func (r *Registry) update(ctx context.Context, slug string, change func(*Resourc
 
 // untouched refuses an update of what only the methods for it may change.
 func untouched(before, after *Resource) error {
-	same := func(x, y keys.Credential) bool {
-		return x.ID == y.ID && slices.Equal(x.Hash, y.Hash) && x.Created.Equal(y.Created) && x.Expires.Equal(y.Expires)
-	}
 	field := ""
 	switch {
 	case after.Number != before.Number:
@@ -86,7 +80,7 @@ func untouched(before, after *Resource) error {
 		field = "built_in"
 	case !after.Created.Equal(before.Created) || !after.Updated.Equal(before.Updated):
 		field = "created"
-	case !slices.EqualFunc(after.Secrets, before.Secrets, same):
+	case !slices.EqualFunc(after.Secrets, before.Secrets, keys.Credential.Equal):
 		field = "secrets"
 	default:
 		return nil

@@ -186,7 +186,7 @@ func TestImplicationsHoldAtEveryProcess(t *testing.T) {
 	s, _ := bolttest.Open(t, noon)
 	here, there := running(t, s), running(t, s)
 	create(t, here, define("orders", "o:write", "o:read"))
-	within(t, "the scopes are unknown", func() bool {
+	bolttest.WithinASecond(t, "the scopes are unknown", func() bool {
 		_, _, found := catalogue(t, there).Scope("o:read")
 		return found
 	})
@@ -201,12 +201,12 @@ func TestImplicationsHoldAtEveryProcess(t *testing.T) {
 		}
 	}
 	implies("o:read")
-	within(t, "o:write does not imply o:read, or is not deprecated", func() bool {
+	bolttest.WithinASecond(t, "o:write does not imply o:read, or is not deprecated", func() bool {
 		scope, _, _ := catalogue(t, there).Scope("o:write")
 		return expanded(t, catalogue(t, there), "o:write") == "o:write o:read" && scope.Deprecated
 	})
 	implies()
-	within(t, "o:write still implies o:read", func() bool { return expanded(t, catalogue(t, there), "o:write") == "o:write" })
+	bolttest.WithinASecond(t, "o:write still implies o:read", func() bool { return expanded(t, catalogue(t, there), "o:write") == "o:write" })
 }
 
 // A release that brings another implication or format of a built-in resource brings it to its record.

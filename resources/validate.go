@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/store"
 )
 
 const (
@@ -68,7 +68,7 @@ func Validate(r *Resource) error {
 		return invalid("token_format", "is unknown", "use opaque or jwt")
 	case r.Alg != "" && r.Format != FormatJWT:
 		return invalid("signing_alg", "is for access tokens that are signed", "leave it out, or choose the token_format jwt")
-	case r.Alg != "" && r.Alg != keys.ES256 && r.Alg != keys.RS256 && r.Alg != keys.EdDSA:
+	case r.Alg != "" && !slices.Contains(keys.Algorithms(), r.Alg):
 		return invalid("signing_alg", "is unknown", "use ES256, RS256 or EdDSA")
 	case r.BuiltIn && len(r.Secrets) > 0:
 		return invalid("secrets", "cannot belong to a built-in resource", "leave them out")
@@ -113,7 +113,6 @@ func invalid(field, problem, fix string) error {
 
 // validateText refuses what could not be shown on a consent page as it is.
 func validateText(field, s string, limit int) error {
-	unseen := func(c rune) bool { return !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) }
 	switch {
 	case !utf8.ValidString(s):
 		return invalid(field, "is not valid UTF-8", "send it in UTF-8")
@@ -121,7 +120,7 @@ func validateText(field, s string, limit int) error {
 		return invalid(field, fmt.Sprintf("is longer than %d characters", limit), "write a shorter one")
 	case strings.TrimSpace(s) != s:
 		return invalid(field, "starts or ends with a blank", "leave it out")
-	case strings.ContainsFunc(s, unseen):
+	case strings.ContainsFunc(s, store.Unseen):
 		return invalid(field, "contains a character that cannot be seen", "leave it out")
 	}
 	return nil

@@ -118,10 +118,12 @@ func (s *Server) changePassword(c *gin.Context, who *visitor) error {
 	if err := users.CheckPassword(f.get("new_password")); err != nil {
 		return refuse(http.StatusBadRequest, templates.AccountBadPassword)
 	}
-	_, err = s.users.Authenticate(ctx, users.Attempt{
-		Username: who.user.Username, Password: f.get("current_password"), Network: s.clientAddr(c.Request), AllowSecondFactor: true,
-		// Strangers who guess must not keep him from changing it.
-		KnownBrowser: func(uuid.UUID) string { return who.session.ID.String() },
+	err = s.endingSessions(ctx, who.user.ID, func(ctx context.Context, id uuid.UUID) error {
+		return s.users.ChangePassword(ctx, id, users.Attempt{
+			Password: f.get("current_password"), Network: s.clientAddr(c.Request),
+			// Strangers who guess must not keep him from changing it.
+			KnownBrowser: func(uuid.UUID) string { return who.session.ID.String() },
+		}, f.get("new_password"))
 	})
 	var limited *users.LimitedError
 	switch {
@@ -134,12 +136,6 @@ func (s *Server) changePassword(c *gin.Context, who *visitor) error {
 	case errors.Is(err, users.ErrCredentials):
 		return refuse(http.StatusForbidden, templates.AccountWrongPassword)
 	case err != nil:
-		return err
-	}
-	err = s.endingSessions(ctx, who.user.ID, func(ctx context.Context, id uuid.UUID) error {
-		return s.users.SetPassword(ctx, id, f.get("new_password"))
-	})
-	if err != nil {
 		return err
 	}
 	s.auditPerson(ctx, "user.password.change", who.user.ID)

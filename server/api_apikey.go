@@ -70,14 +70,9 @@ func (s *Server) listClientKeys(c *gin.Context) { s.listKeys(c, s.thatClient) }
 
 func (s *Server) listKeys(c *gin.Context, of ownerOf) {
 	ctx := c.Request.Context()
-	after, limit, err := page(c)
+	cursor, limit, err := grantsPage(c)
 	if err != nil {
 		s.fail(c, err)
-		return
-	}
-	cursor, err := grants.ParseCursor(after)
-	if err != nil {
-		s.fail(c, invalidRequest("after must be the next of an earlier page"))
 		return
 	}
 	owner, err := of(c)

@@ -14,41 +14,48 @@ import (
 	"github.com/safeconduct/safeconduct/scopes"
 )
 
+// clientMetadata is what a client's registration says (RFC 7591 §2): what is sent, and what is shown.
+type clientMetadata struct {
+	ClientID                 string   `json:"client_id"`
+	Name                     string   `json:"name"`
+	Type                     string   `json:"type"`
+	AuthMethod               string   `json:"auth_method"`
+	GrantTypes               []string `json:"grant_types"`
+	Scopes                   []string `json:"scopes"`
+	RedirectURIs             []string `json:"redirect_uris"`
+	FirstParty               bool     `json:"first_party"`
+	Rotation                 string   `json:"rotation,omitempty"`
+	RefreshWindow            *int     `json:"refresh_window,omitempty"`
+	RequiredScopes           []string `json:"required_scopes"`
+	ClientURI                string   `json:"client_uri,omitempty"`
+	PostLogoutRedirectURIs   []string `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI     string   `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession bool     `json:"backchannel_logout_session_required"`
+	IDTokenAlg               string   `json:"id_token_signed_response_alg,omitempty"`
+	PKCE                     string   `json:"pkce,omitempty"`
+}
+
 // clientJSON is a client as it is shown. Secrets are shown by name only.
 type clientJSON struct {
-	ClientID                 string       `json:"client_id"`
-	Name                     string       `json:"name"`
-	Type                     string       `json:"type"`
-	AuthMethod               string       `json:"auth_method"`
-	GrantTypes               []string     `json:"grant_types"`
-	Scopes                   []string     `json:"scopes"`
-	RedirectURIs             []string     `json:"redirect_uris"`
-	FirstParty               bool         `json:"first_party"`
-	Disabled                 bool         `json:"disabled"`
-	Rotation                 string       `json:"rotation,omitempty"`
-	RefreshWindow            *int         `json:"refresh_window,omitempty"`
-	RequiredScopes           []string     `json:"required_scopes"`
-	ClientURI                string       `json:"client_uri,omitempty"`
-	PostLogoutRedirectURIs   []string     `json:"post_logout_redirect_uris"`
-	BackchannelLogoutURI     string       `json:"backchannel_logout_uri,omitempty"`
-	BackchannelLogoutSession bool         `json:"backchannel_logout_session_required"`
-	IDTokenAlg               string       `json:"id_token_signed_response_alg,omitempty"`
-	PKCE                     string       `json:"pkce,omitempty"`
-	Secrets                  []secretJSON `json:"secrets"`
-	Created                  time.Time    `json:"created"`
-	Updated                  time.Time    `json:"updated"`
+	clientMetadata
+	Disabled bool         `json:"disabled"`
+	Secrets  []secretJSON `json:"secrets"`
+	Created  time.Time    `json:"created"`
+	Updated  time.Time    `json:"updated"`
 	// ClientSecret is there once, in the answer to the registration.
 	ClientSecret string `json:"client_secret,omitempty"`
 }
 
 func showClient(c *clients.Client) clientJSON {
 	return clientJSON{
-		ClientID: c.ID, Name: c.Name, Type: string(c.Type), AuthMethod: c.AuthMethod, GrantTypes: c.GrantTypes,
-		Scopes: notNil(c.Scopes), RedirectURIs: notNil(c.RedirectURIs), FirstParty: c.FirstParty, Disabled: c.Disabled,
-		RequiredScopes: notNil(c.RequiredScopes), ClientURI: c.ClientURI, PostLogoutRedirectURIs: notNil(c.PostLogoutRedirectURIs),
-		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSession: c.BackchannelLogoutSession,
-		IDTokenAlg: c.IDTokenAlg, PKCE: c.PKCE,
-		Rotation: c.Rotation, RefreshWindow: c.RefreshWindow, Secrets: showSecrets(c.Secrets), Created: c.Created, Updated: c.Updated,
+		clientMetadata: clientMetadata{
+			ClientID: c.ID, Name: c.Name, Type: string(c.Type), AuthMethod: c.AuthMethod, GrantTypes: c.GrantTypes,
+			Scopes: notNil(c.Scopes), RedirectURIs: notNil(c.RedirectURIs), FirstParty: c.FirstParty,
+			RequiredScopes: notNil(c.RequiredScopes), ClientURI: c.ClientURI, PostLogoutRedirectURIs: notNil(c.PostLogoutRedirectURIs),
+			BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSession: c.BackchannelLogoutSession,
+			IDTokenAlg: c.IDTokenAlg, PKCE: c.PKCE, Rotation: c.Rotation, RefreshWindow: c.RefreshWindow,
+		},
+		Disabled: c.Disabled, Secrets: showSecrets(c.Secrets), Created: c.Created, Updated: c.Updated,
 	}
 }
 
@@ -62,24 +69,8 @@ func notNil(list []string) []string {
 
 // clientInput is a registration.
 type clientInput struct {
-	ClientID                 string   `json:"client_id"`
-	Name                     string   `json:"name"`
-	Type                     string   `json:"type"`
-	AuthMethod               string   `json:"auth_method"`
-	GrantTypes               []string `json:"grant_types"`
-	Scopes                   []string `json:"scopes"`
-	RedirectURIs             []string `json:"redirect_uris"`
-	FirstParty               bool     `json:"first_party"`
-	Rotation                 string   `json:"rotation"`
-	RefreshWindow            *int     `json:"refresh_window"`
-	RequiredScopes           []string `json:"required_scopes"`
-	ClientURI                string   `json:"client_uri"`
-	PostLogoutRedirectURIs   []string `json:"post_logout_redirect_uris"`
-	BackchannelLogoutURI     string   `json:"backchannel_logout_uri"`
-	BackchannelLogoutSession bool     `json:"backchannel_logout_session_required"`
-	IDTokenAlg               string   `json:"id_token_signed_response_alg"`
-	PKCE                     string   `json:"pkce"`
-	SecretLifetime           duration `json:"secret_lifetime"`
+	clientMetadata
+	SecretLifetime duration `json:"secret_lifetime"`
 }
 
 // clientChange is a change of a client; what is absent stays.

@@ -71,20 +71,13 @@ func (s *Server) changeMyPassword(c *gin.Context) {
 	}
 	s.actOnMe(c, "user.password.change", func(id uuid.UUID) error {
 		ctx := c.Request.Context()
-		user, err := s.users.Fresh(ctx, id)
-		if err != nil {
-			return err
-		}
-		_, err = s.users.Authenticate(ctx, users.Attempt{
-			Username: user.Username, Password: in.Current, Network: s.clientAddr(c.Request), AllowSecondFactor: true,
+		err := s.endingSessions(ctx, id, func(ctx context.Context, id uuid.UUID) error {
+			return s.users.ChangePassword(ctx, id, users.Attempt{Password: in.Current, Network: s.clientAddr(c.Request)}, in.New)
 		})
 		if errors.Is(err, users.ErrCredentials) {
 			return &failure{status: http.StatusForbidden, code: codeAccessDenied, description: "the current password is wrong", field: "current_password", cause: err}
 		}
-		if err != nil {
-			return err
-		}
-		return s.endingSessions(ctx, id, func(ctx context.Context, id uuid.UUID) error { return s.users.SetPassword(ctx, id, in.New) })
+		return err
 	})
 }
 
@@ -106,14 +99,9 @@ func (s *Server) actOnMe(c *gin.Context, event string, act func(user uuid.UUID) 
 // the grant that it follows.
 func (s *Server) listGrants(c *gin.Context, user uuid.UUID) {
 	ctx := c.Request.Context()
-	after, limit, err := page(c)
+	cursor, limit, err := grantsPage(c)
 	if err != nil {
 		s.fail(c, err)
-		return
-	}
-	cursor, err := grants.ParseCursor(after)
-	if err != nil {
-		s.fail(c, invalidRequest("after must be the next of an earlier page"))
 		return
 	}
 	found, err := s.grants.List(ctx, user, cursor, limit+1)
@@ -130,6 +118,18 @@ func (s *Server) listGrants(c *gin.Context, user uuid.UUID) {
 	}
 	writeJSON(c, http.StatusOK, paged(found, limit, func(g grants.Grant) grantJSON { return shown[g.ID] },
 		func(g grants.Grant) string { return g.Cursor() }))
+}
+
+// grantsPage is page for a list of grants.
+func grantsPage(c *gin.Context) (after grants.Cursor, limit int, err error) {
+	text, limit, err := page(c)
+	if err != nil {
+		return grants.Cursor{}, 0, err
+	}
+	if after, err = grants.ParseCursor(text); err != nil {
+		return grants.Cursor{}, 0, invalidRequest("after must be the next of an earlier page")
+	}
+	return after, limit, nil
 }
 
 func (s *Server) showGrant(ctx context.Context, g grants.Grant) (grantJSON, error) {

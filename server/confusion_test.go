@@ -29,13 +29,15 @@ func TestEachArtefactWorksInItsPlaceOnly(t *testing.T) {
 	_, account := ada.open("/account/password").form(t, "/account/password")
 	session := ada.cookie("sc-session")
 	artefacts["ID token"], artefacts["identity's access token"], artefacts["session"] = tokens.str("id_token"), tokens.str("access_token"), session
+	key := d.mustAdmin(http.MethodPost, "/users/ada/tokens", obj{"name": "script", "scopes": []string{"orders:read"}}).str("token")
+	artefacts["API key"] = key
 	artefacts["request"], artefacts["form token"] = waiting.url.Query().Get("tx"), account.Get("form_token")
 	// Several users have the password, so that guesses with the wrong artefacts do not slow each other down.
 	holder := func(text string) string { return fmt.Sprintf("holder-%d", len(text)) }
 	for _, text := range artefacts {
 		d.admin(http.MethodPost, "/users", obj{"username": holder(text), "password": password})
 	}
-	bearers := []string{"access token", "machine's access token"}
+	bearers := []string{"access token", "machine's access token", "API key"}
 	type place struct {
 		name  string
 		right []string

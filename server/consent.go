@@ -25,41 +25,16 @@ func (s *Server) withoutAsking(ctx context.Context, a *authorization, client *cl
 	if client.FirstParty {
 		return a.Scopes, nil
 	}
-	earlier, err := s.earlierConsent(ctx, client, user)
-	if err != nil || earlier == nil || !earlier.remembered {
-		return nil, err
-	}
-	var granted []string
-	for _, name := range a.Scopes {
-		if !earlier.asked[name] {
-			return nil, nil // something new is asked for by name, never granted silently
-		}
-		if earlier.granted[name] {
-			granted = append(granted, name)
-		}
-	}
-	if slices.ContainsFunc(required(client, a.Scopes), func(name string) bool { return !slices.Contains(granted, name) }) {
-		return nil, nil // required since
-	}
-	return granted, nil
-}
-
-// earlier is what a user was asked for by a client, and allowed, the last time.
-type earlier struct {
-	asked, granted map[string]bool
-	remembered     bool
-}
-
-func (s *Server) earlierConsent(ctx context.Context, client *clients.Client, user *users.User) (*earlier, error) {
 	catalogue, err := s.resources.Catalogue(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.grants.Consent(ctx, user.ID, client.Number, client.Epoch)
-	if err != nil || found == nil {
+	earlier, err := s.grants.Consent(ctx, user.ID, client.Number, client.Epoch)
+	if err != nil {
 		return nil, err
 	}
-	return &earlier{asked: namesOf(catalogue, found.Asked), granted: namesOf(catalogue, found.Granted), remembered: found.Remember}, nil
+	covered := namesOf(catalogue, earlier.Covers(numbersOf(catalogue, a.Scopes), numbersOf(catalogue, required(client, a.Scopes))))
+	return slices.DeleteFunc(slices.Clone(a.Scopes), func(name string) bool { return !covered[name] }), nil
 }
 
 func namesOf(catalogue *resources.Catalogue, numbers []uint32) map[string]bool {
@@ -106,20 +81,24 @@ func (s *Server) answerConsent(c *gin.Context, in *interaction, client *clients.
 	if err != nil {
 		return err
 	}
-	before, err := s.earlierConsent(ctx, client, who.user)
+	before, err := s.grants.Consent(ctx, who.user.ID, client.Number, client.Epoch)
 	if err != nil {
 		return err
+	}
+	var asked, granted map[string]bool
+	if before != nil {
+		asked, granted = namesOf(catalogue, before.Asked), namesOf(catalogue, before.Granted)
 	}
 	a := &in.Authorization
 	must := required(client, a.Scopes)
 	groups := groupScopes(catalogue, a.Scopes, func(scope resources.Scope) templates.ConsentScope {
 		line := templates.ConsentScope{Required: slices.Contains(must, scope.Name), Sensitive: scope.Sensitive}
-		line.New = before != nil && !before.granted[scope.Name]
+		line.New = before != nil && !granted[scope.Name]
 		switch {
 		case ticked != nil:
 			line.Ticked = slices.Contains(ticked, scope.Name)
-		case before != nil && before.asked[scope.Name]:
-			line.Ticked = before.granted[scope.Name]
+		case asked[scope.Name]:
+			line.Ticked = granted[scope.Name]
 		default:
 			line.Ticked = !scope.Sensitive
 		}

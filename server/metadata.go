@@ -70,11 +70,11 @@ func (s *Server) buildMetadata() []byte {
 		Prompts:          []string{"none", "login", "consent", "select_account"},
 		Languages:        s.pages.Languages(),
 		SubjectTypes:     []string{"public"},
-		IDTokenAlgs:      []string{keys.RS256, keys.ES256, keys.EdDSA},
+		IDTokenAlgs:      keys.Algorithms(),
 		ACRs:             []string{acrPassword},
 		TokenAuth:        []string{methodBasic, methodPost, methodNone},
 
-		IntrospectionAlgs: []string{keys.RS256, keys.ES256, keys.EdDSA},
+		IntrospectionAlgs: keys.Algorithms(),
 		IntrospectionAuth: []string{methodBasic, methodPost},
 		RevocationAuth:    []string{methodBasic, methodPost, methodNone},
 		AnswersNameIssuer: true, BackchannelLogout: true, BackchannelSession: true,

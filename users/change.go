@@ -93,6 +93,20 @@ func untouched(before, after *User) error {
 	return &InvalidError{Field: field, Problem: "cannot be changed by an update", Fix: "use the call that is made for it"}
 }
 
+// ChangePassword is SetPassword for who proves, by an attempt with the current password, that he is the user: a session or
+// a token that was stolen must not become an account. It returns what Authenticate does.
+func (r *Registry) ChangePassword(ctx context.Context, id uuid.UUID, current Attempt, password string) error {
+	user, err := r.Fresh(ctx, id)
+	if err != nil {
+		return err
+	}
+	current.Username, current.AllowSecondFactor = user.Username, true
+	if _, err := r.Authenticate(ctx, current); err != nil {
+		return err
+	}
+	return r.SetPassword(ctx, id, password)
+}
+
 // SetPassword gives a user a new password, forgives the failed guesses and ends everything granted in the user's name.
 func (r *Registry) SetPassword(ctx context.Context, id uuid.UUID, password string) error {
 	hash, err := r.hasher.Hash(ctx, password)

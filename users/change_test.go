@@ -323,23 +323,8 @@ func TestDisablingReachesOtherProcesses(t *testing.T) {
 // running is a registry with its changes running, as a process has them.
 func running(t *testing.T, s store.Store) *users.Registry {
 	t.Helper()
-	changes := store.NewChanges(s)
-	r := users.New(users.Config{
-		Store: s, Changes: changes, Hasher: users.NewHasher(cheap, 1, 1),
+	return users.New(users.Config{
+		Store: s, Changes: bolttest.Changes(t, s), Hasher: users.NewHasher(cheap, 1, 1),
 		Grants: &ender{registry: on(s, nil, users.Limits{}).Registry, epochs: make(map[uuid.UUID][]uint32)},
 	})
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		changes.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		stop()
-		<-done
-	})
-	for !changes.Fresh() {
-		time.Sleep(time.Millisecond)
-	}
-	return r
 }

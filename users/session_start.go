@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/safeconduct/safeconduct/store"
@@ -154,7 +153,7 @@ func (s *Sessions) discard(ctx context.Context, session *Session) {
 // displayed makes text that came with a request fit to be shown: without what cannot be seen, and short.
 func displayed(text string) string {
 	text = strings.Map(func(c rune) rune {
-		if !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) {
+		if store.Unseen(c) {
 			return -1
 		}
 		return c

@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/safeconduct/safeconduct/store"
 )
 
 const (
@@ -114,7 +116,7 @@ func textProblem(s string, limit int) string {
 		return "is too long"
 	case strings.TrimSpace(s) != s:
 		return "starts or ends with a blank"
-	case strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) }):
+	case strings.ContainsFunc(s, store.Unseen):
 		return "contains a character that cannot be seen"
 	}
 	return ""

@@ -2,6 +2,7 @@
 package bolttest
 
 import (
+	"context"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -44,4 +45,34 @@ func Open(t testing.TB, now time.Time) (store.Store, *Clock) {
 	}
 	t.Cleanup(func() { s.Close() })
 	return s, c
+}
+
+// Changes runs the messenger of one process on a store until the end of the test, and returns when it is fresh.
+func Changes(t testing.TB, s store.Store) *store.Changes {
+	t.Helper()
+	changes := store.NewChanges(s)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = changes.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	for !changes.Fresh() {
+		time.Sleep(time.Millisecond)
+	}
+	return changes
+}
+
+// WithinASecond waits for what a change must bring about at another process.
+func WithinASecond(t testing.TB, otherwise string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("a second later: %s", otherwise)
+		}
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/safeconduct/safeconduct/store"
 )
 
 // oneOf makes a parser of a word from a list.
@@ -68,7 +70,7 @@ func parseTitle(text string) (string, *fault) {
 		return "", &fault{quote(text) + " is empty or has blanks around it", "Write the name alone, such as Example Login"}
 	case len([]rune(text)) > longest:
 		return "", &fault{"is longer than 60 characters", "Write a shorter one"}
-	case strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsGraphic(c) || unicode.Is(unicode.Bidi_Control, c) }):
+	case strings.ContainsFunc(text, store.Unseen):
 		return "", &fault{quote(text) + " has characters that cannot be seen", "Leave them out"}
 	}
 	return text, nil
