@@ -56,6 +56,11 @@ func TestExpress(t *testing.T) {
 	try(t, "express", revoked)
 }
 
+func TestExpressStatusList(t *testing.T) {
+	need(t, "[ -d .cache/examples/node/node_modules/@sd-jwt/jwt-status-list ] && node -e crypto.subtle")
+	try(t, "express-status-list", revoked)
+}
+
 func TestFastAPI(t *testing.T) {
 	need(t, ".cache/examples/venv/bin/python -c 'import fastapi, uvicorn, jwt, cryptography, requests'")
 	try(t, "fastapi", revoked)

@@ -14,6 +14,10 @@ type Token struct {
 	Issued, Expires time.Time
 	// Narrowed says that the token is good for less than its grant.
 	Narrowed bool
+	// Status names the status list in which the grant has a place, and StatusIndex is that place. Only a token that is
+	// being signed has them.
+	Status      string
+	StatusIndex uint32
 }
 
 // Check reads an access token or an API key. It returns ErrInvalid for whatever is neither, has expired, or has lost its

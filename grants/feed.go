@@ -30,6 +30,8 @@ type Revocation struct {
 	Until time.Time
 	// Resources are those that such a token can be meant for; none stands for all.
 	Resources []uint32
+	// Places are those of the ended grants in their status lists. A client's have none: its lists end with it.
+	Places []StatusPlace
 }
 
 // revocationRecord is a Revocation as it stands in the log: CBOR, one array.
@@ -42,12 +44,13 @@ type revocationRecord struct {
 	Before    int64 // Unix milliseconds
 	Until     int64 // Unix seconds
 	Resources []uint32
+	Places    []StatusPlace
 }
 
-const revocationVersion = 1
+const revocationVersion = 2
 
 func (r Revocation) encode() []byte {
-	record := revocationRecord{Version: revocationVersion, Client: r.Client, Until: wholeSecond(r.Until).Unix(), Resources: r.Resources}
+	record := revocationRecord{Version: revocationVersion, Client: r.Client, Until: wholeSecond(r.Until).Unix(), Resources: r.Resources, Places: r.Places}
 	if r.Grant != uuid.Nil {
 		record.Grant = r.Grant[:]
 	}
@@ -69,7 +72,7 @@ func ParseRevocation(entry []byte) (Revocation, error) {
 	if record.Version != revocationVersion {
 		return Revocation{}, fmt.Errorf("decode revocation: layout %d is not known to this release", record.Version)
 	}
-	r := Revocation{Client: record.Client, Until: time.Unix(record.Until, 0), Resources: record.Resources}
+	r := Revocation{Client: record.Client, Until: time.Unix(record.Until, 0), Resources: record.Resources, Places: record.Places}
 	for from, to := range map[*[]byte]*uuid.UUID{&record.Grant: &r.Grant, &record.User: &r.User} {
 		if len(*from) == 0 {
 			continue
@@ -116,7 +119,7 @@ func (g grant) revocation(now time.Time) *Revocation {
 	if !g.signed() {
 		return nil
 	}
-	return &Revocation{Grant: g.id, Until: g.signedUntil(now), Resources: g.Resources}
+	return &Revocation{Grant: g.id, Until: g.signedUntil(now), Resources: g.Resources, Places: []StatusPlace{*g.Status}}
 }
 
 // signed reports whether somebody may hold a signed token of the grant.
@@ -148,6 +151,7 @@ func userMark(user uuid.UUID, ended []grant, now time.Time) *Revocation {
 		if until := g.signedUntil(now); until.After(mark.Until) {
 			mark.Until = until
 		}
+		mark.Places = append(mark.Places, *g.Status)
 		for _, resource := range g.Resources {
 			if !slices.Contains(mark.Resources, resource) {
 				mark.Resources = append(mark.Resources, resource)

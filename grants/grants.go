@@ -99,13 +99,15 @@ type Config struct {
 	Audit func(context.Context, Event)
 }
 
-// Service is the grants of one store. It keeps nothing in memory but keys, and when to try again to note a use.
+// Service is the grants of one store. It keeps nothing in memory but keys, the status lists that it fills, and when
+// to try again to note a use.
 type Service struct {
 	store   store.Store
 	mint    *mint
 	parties Parties
 	audit   func(context.Context, Event)
 	notes   pause
+	lists   statusLists
 	Ender
 }
 
@@ -229,7 +231,8 @@ func (s *Service) answer(g grant, d decision, terms Terms) (Tokens, error) {
 		out.Grant.Scopes, out.Grant.Resources = d.narrowed.Scopes, d.narrowed.Resources
 	}
 	if terms.Signs != nil && terms.Signs(out.Grant.Resources) {
-		t := Token{Grant: out.Grant, Serial: d.access.Serial, Issued: g.at(d.access.Issued), Expires: access.expires, Narrowed: d.narrowed != nil}
+		t := Token{Grant: out.Grant, Serial: d.access.Serial, Issued: g.at(d.access.Issued), Expires: access.expires, Narrowed: d.narrowed != nil,
+			Status: s.mint.spellList(StatusList{g.Client, g.ClientEpoch, g.record.Status.List}), StatusIndex: g.record.Status.Index}
 		signed, err := terms.Sign(&t)
 		if err != nil {
 			return Tokens{}, fmt.Errorf("sign an access token: %w", err)

@@ -61,7 +61,7 @@ func (s *Service) Issue(ctx context.Context, d Delegation) (Tokens, error) {
 	g.Idle = firstIdle(0, d.Terms)
 	var out decision
 	out.generation = 1
-	out.access, out.narrowed = g.issueAccess(nil, d.Terms, now)
+	out.access, out.narrowed = g.issueAccess(nil, s.placing(d.Terms, g), now)
 	if err := s.enter(ctx, g, d, g.expires()); err != nil {
 		return Tokens{}, err
 	}

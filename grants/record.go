@@ -11,7 +11,7 @@ import (
 )
 
 // recordVersion is the layout of a record. No earlier one was ever released.
-const recordVersion = 3
+const recordVersion = 4
 
 const (
 	saltSize = 16
@@ -65,7 +65,8 @@ type record struct {
 	Narrowed     []narrowed
 	Proof        *proof
 	Key          *keyPart
-	SignedLife   uint32 // seconds; the longest of any access token that others verify without asking (RFC 9068), 0 for none
+	SignedLife   uint32       // seconds; the longest of any access token that others verify without asking (RFC 9068), 0 for none
+	Status       *StatusPlace // nil until the first signed token
 }
 
 // answer is what must be known of an access token to give the same answer again.
@@ -154,6 +155,9 @@ func decode(value []byte) (*record, error) {
 	idOrNone := func(b []byte) bool { return len(b) == 0 || len(b) == len(uuid.UUID{}) }
 	if len(r.Salt) != saltSize || !idOrNone(r.User) || !idOrNone(r.Session) {
 		return nil, fmt.Errorf("decode grant: a field has the wrong size")
+	}
+	if r.signed() != (r.Status != nil) {
+		return nil, fmt.Errorf("decode grant: signed tokens and a place in a status list belong together")
 	}
 	return &r, nil
 }

@@ -25,7 +25,7 @@ func (s *Service) Refresh(ctx context.Context, token string, by Presenter, ask A
 		if err != nil {
 			return decision{}, err
 		}
-		d := refresh(g, p.number, narrowing, by.Terms, s.store.Now())
+		d := refresh(g, p.number, narrowing, s.placing(by.Terms, g), s.store.Now())
 		switch {
 		case d.verdict == verdictReused:
 			s.report(ctx, EventRefreshReused, g, d.ends)
@@ -47,7 +47,7 @@ func (s *Service) Redeem(ctx context.Context, token, redirectURI, verifier strin
 	}
 	return s.spend(ctx, p, by, EventCodeRefused, func(g grant) (decision, error) {
 		narrowing, outside := g.narrow(ask)
-		d := redeem(g, redemption{redirectURI, verifier, narrowing, by.Terms}, s.store.Now())
+		d := redeem(g, redemption{redirectURI, verifier, narrowing, s.placing(by.Terms, g)}, s.store.Now())
 		switch {
 		case d.verdict == verdictRotate && outside != nil:
 			// Said only to who passes every other check: nobody else learns what the grant covers.

@@ -15,6 +15,8 @@ type Terms struct {
 	// the code or refresh token is spent.
 	Signs func(resources []uint32) bool
 	Sign  func(*Token) (string, error)
+	// place finds a place in a status list; see Service.placing.
+	place func() *StatusPlace
 	// Idle is how long a grant lives without a refresh, Absolute how long at most.
 	Idle, Absolute time.Duration
 	// Window is how long after its rotation a refresh token gets the same answer again, 0 to MaxWindow.
@@ -203,6 +205,9 @@ func (g grant) issueAccess(ask *narrowing, terms Terms, now time.Time) (answer, 
 	a.Life = g.within(a.Issued, terms.Access(resources))
 	if terms.signs(g.record, ask) {
 		g.SignedLife = max(g.SignedLife, a.Life)
+		if g.Status == nil {
+			g.Status = terms.place()
+		}
 	}
 	if ask == nil {
 		g.LastSerial, g.Plain = a.Serial, &a

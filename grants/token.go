@@ -77,15 +77,20 @@ type presented struct {
 type mint struct {
 	current keys.ID
 	keys    map[kind]map[keys.ID]*macKey
+	lists   map[keys.ID]*macKey // for the names of status lists
 }
 
 func newMint(ring *keys.Ring) *mint {
-	m := &mint{current: ring.Current(), keys: make(map[kind]map[keys.ID]*macKey)}
-	for _, k := range []kind{accessToken, refreshToken, code, apiKey} {
-		m.keys[k] = make(map[keys.ID]*macKey)
-		for id, key := range ring.Subkeys("token/" + string(k)) {
-			m.keys[k][id] = newMACKey(key)
+	macKeys := func(purpose string) map[keys.ID]*macKey {
+		out := make(map[keys.ID]*macKey)
+		for id, key := range ring.Subkeys(purpose) {
+			out[id] = newMACKey(key)
 		}
+		return out
+	}
+	m := &mint{current: ring.Current(), keys: make(map[kind]map[keys.ID]*macKey), lists: macKeys(listPurpose)}
+	for _, k := range []kind{accessToken, refreshToken, code, apiKey} {
+		m.keys[k] = macKeys("token/" + string(k))
 	}
 	return m
 }

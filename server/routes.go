@@ -58,6 +58,7 @@ func (s *Server) protocolRoutes() []route {
 		{http.MethodPost, introspectPath, nil, s.introspect},
 		{http.MethodPost, revokePath, nil, s.revoke},
 		{http.MethodGet, revocationsPath, nil, s.revocations},
+		{http.MethodGet, statusPath + "/:alg/:list", nil, s.statusList},
 		{http.MethodGet, resourceMetadataPath + apiPath, nil, s.describeResource(s.api, "header")},
 		{http.MethodGet, resourceMetadataPath + userinfoPath, nil, s.describeResource(s.identity, "header", "body")},
 		{http.MethodGet, metadataPath, nil, s.discover},

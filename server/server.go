@@ -143,6 +143,7 @@ type Server struct {
 	notices     *notices
 	lastKeys    atomic.Pointer[keySet]
 	feed        *feed
+	statusLists compressor
 	// stopping is closed when the server was told to stop, so that streams end.
 	stopping chan struct{}
 

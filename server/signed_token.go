@@ -34,6 +34,8 @@ type signedToken struct {
 	ID       string    `json:"jti"`
 	// Grant is what the revocation feed speaks of.
 	Grant string `json:"sc_grant"`
+	// Status is what verifiers of other makes look at.
+	Status tokenStatus `json:"status"`
 }
 
 // audiences is one audience as a string or several as a list (RFC 7519 §4.1.3): many libraries know only the first.
@@ -107,7 +109,7 @@ func (s *Server) spell(catalogue *resources.Catalogue, client *clients.Client, s
 	alg := cmp.Or(signingOf(catalogue, client, reached), keys.ES256)
 	return signer.Sign(alg, accessTokenType, signedToken{
 		Issuer: s.issuer, Audience: means.audiences, Subject: subject, ClientID: client.ID, Scope: means.scopes.String(),
-		Issued: t.Issued.Unix(), Expires: t.Expires.Unix(), ID: tokenID(t), Grant: t.ID.String(),
+		Issued: t.Issued.Unix(), Expires: t.Expires.Unix(), ID: tokenID(t), Grant: t.ID.String(), Status: s.statusOf(t, alg),
 	})
 }
 

@@ -19,6 +19,7 @@ type scene struct {
 	access, refresh  string
 	machine, account string
 	code             string
+	list             string // the path of a status list
 }
 
 func newScene(d *deployment) *scene {
@@ -29,6 +30,9 @@ func newScene(d *deployment) *scene {
 	s.machine = d.token(s.web, form("grant_type", "client_credentials")).str("access_token")
 	s.account = d.adminToken(strings.Join(apiScopes, " "))
 	s.code = d.code(s.web, s.user)
+	d.signedAPI("stock")
+	signed := d.token(d.client("service", obj{"scopes": []string{"stock:read"}}), form("grant_type", "client_credentials")).str("access_token")
+	s.list = strings.TrimPrefix(d.statusOf(signed).uri, d.url)
 	return s
 }
 
@@ -54,6 +58,7 @@ func (s *scene) requests() map[string]func() answer {
 		"the revocation feed": func() answer {
 			return s.send(http.MethodGet, "/oauth/revocations", "", "", "Authorization", basic(s.api.id, s.api.secret))
 		},
+		"a status list": func() answer { return s.call(http.MethodGet, s.list, "") },
 		"a proxy's question": func() answer {
 			return s.check("?scope=orders:read", s.access, "X-Resource-Authorization", basic(s.api.id, s.api.secret))
 		},
