@@ -2,10 +2,12 @@ package clients
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/store"
 )
 
 // Update changes a client's metadata. The whole client is validated again, what was not changed too: a rule may have
@@ -13,25 +15,51 @@ import (
 // calls of their own; only all secrets may be dropped here, by a client that becomes public. A change of the type ends
 // everything granted to the client. An error of change ends the update and is returned.
 func (r *Registry) Update(ctx context.Context, id string, change func(*Client) error) (*Client, error) {
-	retyped := false
-	updated, err := r.update(ctx, id, func(c *Client) error {
-		before := clone(c)
-		if err := change(c); err != nil {
-			return err
-		}
-		if err := untouched(&before, c); err != nil {
-			return err
-		}
-		if retyped = c.Type != before.Type; retyped {
-			c.Epoch++
-		}
-		c.Updated = r.now()
-		return nil
-	})
-	if err == nil && retyped && r.tell != nil {
-		err = r.tell(ctx, updated)
+	retypes, err := r.retypes(ctx, id, change)
+	if err != nil {
+		return nil, err
 	}
-	return updated, err
+	act := func() (*Client, error) {
+		return r.update(ctx, id, func(c *Client) error {
+			before := clone(c)
+			if err := change(c); err != nil {
+				return err
+			}
+			if err := untouched(&before, c); err != nil {
+				return err
+			}
+			if c.Type != before.Type {
+				if !retypes {
+					return errRetyped
+				}
+				c.Epoch++
+			}
+			c.Updated = r.now()
+			if !slices.Equal(c.Scopes, before.Scopes) {
+				c.ScopesChanged = c.Updated
+			}
+			return nil
+		})
+	}
+	if retypes {
+		return r.ending(ctx, id, act)
+	}
+	return act()
+}
+
+var errRetyped = fmt.Errorf("the client's type was changed by somebody else at the same time: %w", store.ErrUnavailable)
+
+// retypes reports whether a change would give the client another type.
+func (r *Registry) retypes(ctx context.Context, id string, change func(*Client) error) (bool, error) {
+	c, err := r.table.Fresh(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	changed := clone(&c)
+	if err := change(&changed); err != nil {
+		return false, err
+	}
+	return changed.Type != c.Type, nil
 }
 
 // update is every change of a client: nothing is written that Validate refuses.
@@ -75,17 +103,14 @@ func untouched(before, after *Client) error {
 
 // Disable shuts a client out everywhere, and ends everything granted to it by raising its epoch.
 func (r *Registry) Disable(ctx context.Context, id string) (*Client, error) {
-	var disabled *Client
-	err := r.ending(ctx, id, func() (err error) {
-		disabled, err = orNil(r.table.Update(ctx, id, func(c *Client) error {
+	return r.ending(ctx, id, func() (*Client, error) {
+		return orNil(r.table.Update(ctx, id, func(c *Client) error {
 			c.Disabled = true
 			c.Epoch++
 			c.Updated = r.now()
 			return nil
 		}))
-		return err
 	})
-	return disabled, err
 }
 
 // Enable lets a disabled client in again. What was ended stays ended.
@@ -100,7 +125,8 @@ func (r *Registry) Enable(ctx context.Context, id string) (*Client, error) {
 
 // Delete ends a client, and with it everything granted to it. Deleting what is absent is no error.
 func (r *Registry) Delete(ctx context.Context, id string) error {
-	return r.ending(ctx, id, func() error { return r.table.Delete(ctx, id) })
+	_, err := r.ending(ctx, id, func() (*Client, error) { return nil, r.table.Delete(ctx, id) })
+	return err
 }
 
 // AddSecret gives a client one more secret and returns it; it is not kept. The secrets before it stay valid, so that a

@@ -100,6 +100,8 @@ type Client struct {
 	RefreshWindow *int      `json:"refresh_window,omitempty"`
 	Created       time.Time `json:"created"`
 	Updated       time.Time `json:"updated"`
+	// ScopesChanged is when the list of scopes was last changed; the zero time for never. Tokens may still say the old.
+	ScopesChanged time.Time `json:"scopes_changed,omitzero"`
 }
 
 // Allows reports whether the client may use a grant type.
@@ -156,30 +158,31 @@ type Registry struct {
 	tell  func(context.Context, *Client) error
 }
 
-// TellEnds sets what is told, with the client as it was, that everything granted to it until now is worth nothing: it was
-// disabled or deleted, or became a client of another type. It is told before the act, and after it once more for
-// what was granted in between; an act of which it cannot be told is not done. Call it before the registry is used.
+// TellEnds sets what is told, with the client as it was, that everything granted to it in its epoch is worth nothing: it is
+// disabled or deleted, or becomes a client of another type. It is told before the act; an act of which it cannot be told is
+// not done. Call it before the registry is used.
 func (r *Registry) TellEnds(tell func(context.Context, *Client) error) { r.tell = tell }
 
-// ending does what ends everything granted to a client, and tells of it.
-func (r *Registry) ending(ctx context.Context, id string, act func() error) error {
-	if r.tell == nil {
-		return act()
-	}
+// ending tells of the end of everything granted to a client, and then does it. The act returns the client in its new epoch,
+// or nil when it is deleted.
+func (r *Registry) ending(ctx context.Context, id string, act func() (*Client, error)) (*Client, error) {
 	before, err := r.table.Fresh(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || r.tell == nil {
 		return act()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.tell(ctx, &before); err != nil {
-		return err
+		return nil, err
 	}
-	if err := act(); err != nil {
-		return err
+	after, err := act()
+	if err != nil || after == nil || after.Epoch == before.Epoch+1 {
+		return after, err
 	}
-	return r.tell(ctx, &before)
+	// Others have raised the epoch since the look, and told of theirs: this act has ended a later one.
+	before.Epoch = after.Epoch - 1
+	return after, r.tell(ctx, &before)
 }
 
 // New makes a registry.

@@ -14,8 +14,9 @@ type Token struct {
 	Issued, Expires time.Time
 	// Narrowed says that the token is good for less than its grant.
 	Narrowed bool
-	// Status names the status list in which the grant has a place, and StatusIndex is that place. Only a token that is
-	// being signed has them.
+	// Epoch is that of the client in which the grant was made. Status names the status list in which the grant has a place,
+	// and StatusIndex is that place. Only a token that is being signed has them.
+	Epoch       ClientEpoch
 	Status      string
 	StatusIndex uint32
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,14 +19,16 @@ const RevocationsLog = "revocations"
 const revocationSlack = time.Minute
 
 // Revocation tells those who verify signed access tokens without asking what was revoked before its time. Exactly one of
-// Grant, User and Client is set.
+// Grant, User and Epoch is set.
 type Revocation struct {
 	// Grant was ended.
 	Grant uuid.UUID
-	// User, or Client by its client_id, is who all grants until Before were ended of.
+	// User is whose grants until Before were ended.
 	User   uuid.UUID
-	Client string
 	Before time.Time
+	// Epoch was ended, with everything granted to its client in it. Machines' grants are in no index, and a process that
+	// has not heard of the end yet may still make some: in that epoch, so they are covered whenever they are made.
+	Epoch ClientEpoch
 	// Until is when the last token lapses that this can concern.
 	Until time.Time
 	// Resources are those that such a token can be meant for; none stands for all.
@@ -40,8 +43,9 @@ type revocationRecord struct {
 	Version   uint8
 	Grant     []byte
 	User      []byte
-	Client    string
 	Before    int64 // Unix milliseconds
+	Client    uint32
+	Epoch     uint32
 	Until     int64 // Unix seconds
 	Resources []uint32
 	Places    []StatusPlace
@@ -50,7 +54,7 @@ type revocationRecord struct {
 const revocationVersion = 2
 
 func (r Revocation) encode() []byte {
-	record := revocationRecord{Version: revocationVersion, Client: r.Client, Until: wholeSecond(r.Until).Unix(), Resources: r.Resources, Places: r.Places}
+	record := revocationRecord{Version: revocationVersion, Client: r.Epoch.Client, Epoch: r.Epoch.Number, Until: wholeSecond(r.Until).Unix(), Resources: r.Resources, Places: r.Places}
 	if r.Grant != uuid.Nil {
 		record.Grant = r.Grant[:]
 	}
@@ -72,7 +76,7 @@ func ParseRevocation(entry []byte) (Revocation, error) {
 	if record.Version != revocationVersion {
 		return Revocation{}, fmt.Errorf("decode revocation: layout %d is not known to this release", record.Version)
 	}
-	r := Revocation{Client: record.Client, Until: time.Unix(record.Until, 0), Resources: record.Resources, Places: record.Places}
+	r := Revocation{Epoch: ClientEpoch{record.Client, record.Epoch}, Until: time.Unix(record.Until, 0), Resources: record.Resources, Places: record.Places}
 	for from, to := range map[*[]byte]*uuid.UUID{&record.Grant: &r.Grant, &record.User: &r.User} {
 		if len(*from) == 0 {
 			continue
@@ -130,12 +134,18 @@ func (g grant) signedUntil(now time.Time) time.Time {
 	return now.Add(time.Duration(g.SignedLife)*time.Second + revocationSlack)
 }
 
-// EndedBefore tells that all grants of a client until now are worth nothing: its epoch was raised, or it was deleted.
-// Machines' grants are in no index, so they cannot be told of one by one. The caller calls it before the act, and once more
-// after it for what was granted in between. life is the longest of any access token.
-func (e Ender) EndedBefore(ctx context.Context, clientID string, resources []uint32, life time.Duration) error {
-	now := e.store.Now()
-	return e.announce(ctx, Revocation{Client: clientID, Before: now, Until: now.Add(life + revocationSlack), Resources: resources})
+// ClientEpoch is a time in the life of a client: what ends everything granted to it begins the next.
+type ClientEpoch struct{ Client, Number uint32 }
+
+// String spells an epoch as signed tokens and the feed name it.
+func (e ClientEpoch) String() string {
+	return strconv.FormatUint(uint64(e.Client), 10) + "." + strconv.FormatUint(uint64(e.Number), 10)
+}
+
+// EndEpoch tells that everything granted to a client in an epoch is worth nothing: its epoch is raised next, or it is
+// deleted. life is the longest of any access token.
+func (e Ender) EndEpoch(ctx context.Context, epoch ClientEpoch, resources []uint32, life time.Duration) error {
+	return e.announce(ctx, Revocation{Epoch: epoch, Until: e.store.Now().Add(life + 2*revocationSlack), Resources: resources})
 }
 
 // userMark is what ending all grants of a user tells, nil if nobody can hold a signed token of any.
@@ -147,6 +157,9 @@ func userMark(user uuid.UUID, ended []grant, now time.Time) *Revocation {
 		}
 		if mark == nil {
 			mark = &Revocation{User: user, Before: now}
+		}
+		if created := g.created(); created.After(mark.Before) {
+			mark.Before = created // by the clock of another process
 		}
 		if until := g.signedUntil(now); until.After(mark.Until) {
 			mark.Until = until

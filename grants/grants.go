@@ -232,7 +232,7 @@ func (s *Service) answer(g grant, d decision, terms Terms) (Tokens, error) {
 	}
 	if terms.Signs != nil && terms.Signs(out.Grant.Resources) {
 		t := Token{Grant: out.Grant, Serial: d.access.Serial, Issued: g.at(d.access.Issued), Expires: access.expires, Narrowed: d.narrowed != nil,
-			Status: s.mint.spellList(StatusList{g.Client, g.ClientEpoch, g.record.Status.List}), StatusIndex: g.record.Status.Index}
+			Epoch: g.epoch(), Status: s.mint.spellList(StatusList{g.epoch(), g.record.Status.List}), StatusIndex: g.record.Status.Index}
 		signed, err := terms.Sign(&t)
 		if err != nil {
 			return Tokens{}, fmt.Errorf("sign an access token: %w", err)

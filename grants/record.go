@@ -215,6 +215,8 @@ func (g grant) created() time.Time {
 	return time.UnixMilli(ms)
 }
 
+func (g grant) epoch() ClientEpoch { return ClientEpoch{g.Client, g.ClientEpoch} }
+
 // at is the moment m of the grant's own calendar.
 func (g grant) at(m tenths) time.Time { return g.created().Add(time.Duration(m) * tenth) }
 

@@ -69,8 +69,8 @@ func (s *Service) placing(t Terms, g grant) Terms {
 
 // StatusList names a status list.
 type StatusList struct {
-	client, epoch uint32
-	id            uint64
+	epoch ClientEpoch
+	id    uint64
 }
 
 // A list is named by 27 bytes before spelling, so that base64 has no unused bits:
@@ -88,8 +88,8 @@ const (
 func (m *mint) spellList(l StatusList) string {
 	name := make([]byte, listFieldsSize+listFilterSize)
 	name[0], name[1] = listVersion, byte(m.current)
-	binary.BigEndian.PutUint32(name[2:], l.client)
-	binary.BigEndian.PutUint32(name[6:], l.epoch)
+	binary.BigEndian.PutUint32(name[2:], l.epoch.Client)
+	binary.BigEndian.PutUint32(name[6:], l.epoch.Number)
 	binary.BigEndian.PutUint64(name[10:], l.id)
 	m.lists[m.current].sum(name[listFieldsSize:], name[:listFieldsSize])
 	return base64.RawURLEncoding.EncodeToString(name)
@@ -111,7 +111,8 @@ func (s *Service) ParseStatusList(text string) (StatusList, bool) {
 	if !hmac.Equal(filter[:], name[listFieldsSize:]) {
 		return StatusList{}, false
 	}
-	return StatusList{binary.BigEndian.Uint32(name[2:]), binary.BigEndian.Uint32(name[6:]), binary.BigEndian.Uint64(name[10:])}, true
+	epoch := ClientEpoch{binary.BigEndian.Uint32(name[2:]), binary.BigEndian.Uint32(name[6:])}
+	return StatusList{epoch, binary.BigEndian.Uint64(name[10:])}, true
 }
 
 // StatusBits is the content of a list: a bit for each place, the lowest of the first byte for index 0, set for a grant that
@@ -119,11 +120,11 @@ func (s *Service) ParseStatusList(text string) (StatusList, bool) {
 // ended since the list was begun, all bits are set.
 func (s *Service) StatusBits(ctx context.Context, l StatusList, told iter.Seq[Revocation]) ([]byte, error) {
 	bits := make([]byte, StatusListSize/8)
-	client, err := s.parties.Client(ctx, l.client)
+	client, err := s.parties.Client(ctx, l.epoch.Client)
 	if err != nil {
 		return nil, fmt.Errorf("read the client's standing: %w", err)
 	}
-	if !client.Enabled || client.Epoch != l.epoch {
+	if !client.Enabled || client.Epoch != l.epoch.Number {
 		for i := range bits {
 			bits[i] = 0xff
 		}

@@ -78,10 +78,10 @@ func newStatusService(t *testing.T, client Standing) *Service {
 func TestStatusBits(t *testing.T) {
 	t.Parallel()
 	s := newStatusService(t, Standing{Enabled: true, Epoch: 3})
-	list := StatusList{client: 7, epoch: 3, id: 99}
+	list := StatusList{ClientEpoch{7, 3}, 99}
 	told := slices.Values([]Revocation{
 		{Places: []StatusPlace{{List: 99, Index: 0}, {List: 98, Index: 1}}},
-		{Client: "another"},
+		{Epoch: ClientEpoch{7, 2}},
 		{Places: []StatusPlace{{List: 99, Index: 9}, {List: 99, Index: StatusListSize - 1}, {List: 99, Index: StatusListSize}}},
 	})
 	bits, err := s.StatusBits(t.Context(), list, told)
@@ -99,7 +99,7 @@ func TestStatusBits(t *testing.T) {
 func TestTheListsOfAClientEndWithIt(t *testing.T) {
 	t.Parallel()
 	for name, client := range map[string]Standing{"deleted": {}, "disabled": {Epoch: 3}, "of another epoch": {Enabled: true, Epoch: 4}} {
-		bits, err := newStatusService(t, client).StatusBits(t.Context(), StatusList{client: 7, epoch: 3, id: 99}, slices.Values([]Revocation(nil)))
+		bits, err := newStatusService(t, client).StatusBits(t.Context(), StatusList{ClientEpoch{7, 3}, 99}, slices.Values([]Revocation(nil)))
 		if err != nil || slices.ContainsFunc(bits, func(b byte) bool { return b != 0xff }) {
 			t.Errorf("%s: a place is left that says valid (%v)", name, err)
 		}
@@ -110,7 +110,7 @@ func TestTheListsOfAClientEndWithIt(t *testing.T) {
 func TestOnlyGivenNamesNameAStatusList(t *testing.T) {
 	t.Parallel()
 	s := newStatusService(t, Standing{})
-	list := StatusList{client: 7, epoch: 3, id: 1 << 60}
+	list := StatusList{ClientEpoch{7, 3}, 1 << 60}
 	name := s.mint.spellList(list)
 	if got, ok := s.ParseStatusList(name); !ok || got != list {
 		t.Fatalf("%s: got %v %v, want %v", name, got, ok, list)
@@ -138,7 +138,7 @@ func FuzzParseStatusList(f *testing.F) {
 		f.Fatal(err)
 	}
 	s := New(Config{Keys: ring})
-	f.Add(s.mint.spellList(StatusList{1, 2, 3}))
+	f.Add(s.mint.spellList(StatusList{ClientEpoch{1, 2}, 3}))
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		if list, ok := s.ParseStatusList(text); ok && s.mint.spellList(list) != text {

@@ -54,7 +54,14 @@ func (r *Registry) finish(ctx context.Context, before, after *Resource) error {
 		return err
 	}
 	after.Updated = r.now()
+	if slices.ContainsFunc(before.Scopes, func(scope Scope) bool { return !after.hasScope(scope.Name) }) {
+		after.ScopesChanged = r.now()
+	}
 	return nil
+}
+
+func (r *Resource) hasScope(name string) bool {
+	return slices.ContainsFunc(r.Scopes, func(s Scope) bool { return s.Name == name })
 }
 
 func (r *Registry) update(ctx context.Context, slug string, change func(*Resource) error) (*Resource, error) {

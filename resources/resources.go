@@ -52,6 +52,8 @@ type Resource struct {
 	Disabled bool      `json:"disabled,omitempty"`
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
+	// ScopesChanged is when a scope was last taken away; the zero time for never. Tokens may still say it.
+	ScopesChanged time.Time `json:"scopes_changed,omitzero"`
 }
 
 // Scope is one right at a resource.

@@ -20,8 +20,10 @@ const (
 	scopeMax       = 128 // bytes of a scope's name
 	scopesMax      = 200 // per resource
 	lifetimeMin    = time.Minute
-	lifetimeMax    = time.Hour
 )
+
+// AccessLifetimeMax is the longest life of an access token for any resource.
+const AccessLifetimeMax = time.Hour
 
 // reservedScopes have a meaning of their own in OpenID Connect.
 var reservedScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
@@ -60,7 +62,7 @@ func Validate(r *Resource) error {
 		return invalid("name", "is empty", "give a name that users know")
 	case !r.BuiltIn && slices.ContainsFunc(reservedNames, func(own string) bool { return strings.EqualFold(own, strings.TrimSpace(r.Name)) }):
 		return invalid("name", "is that of one of Safeconduct's own resources", "choose another")
-	case r.AccessLifetime != 0 && (r.AccessLifetime < lifetimeMin || r.AccessLifetime > lifetimeMax):
+	case r.AccessLifetime != 0 && (r.AccessLifetime < lifetimeMin || r.AccessLifetime > AccessLifetimeMax):
 		return invalid("access_lifetime", "is not within 1 to 60 minutes", "leave it out for 15 minutes")
 	case r.AccessLifetime%time.Second != 0:
 		return invalid("access_lifetime", "has a part of a second", "use whole seconds")

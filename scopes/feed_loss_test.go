@@ -111,7 +111,7 @@ func TestFeedNoticesADeadConnection(t *testing.T) {
 // An entry that is not understood may revoke something: the feed does not count as heard.
 func TestFeedIsNotHeardWhileItIsNotUnderstood(t *testing.T) {
 	for _, entry := range []string{`{"device":"x","until":4102444800}`, `{"grant":"7","until":4102444800}`, `{"user":"u1","until":4102444800}`,
-		`{"client":"c","before":"1","until":4102444800}`, `{"user":"u1","client":"c","before":1,"until":4102444800}`, `{"user":"u9","before":1}`,
+		`{"user":"u1","before":"1","until":4102444800}`, `{"user":"u1","epoch":"7.1","before":1,"until":4102444800}`, `{"epoch":7,"until":4102444800}`, `{"epoch":"7.1"}`, `{"user":"u9","before":1}`,
 		`{"user":"u1","before":null,"until":1}`, `[]`, `null`, `{"grant":`, `{"before":1,"until":2}`} {
 		inBubble(t, func(t *testing.T) {
 			is := newIssuer(t, es())

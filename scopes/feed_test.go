@@ -17,8 +17,8 @@ func revokeGrant(created time.Time, number int, until time.Duration) string {
 	return fmt.Sprintf(`{"grant":%q,"until":%d}`, grantUUID(created, number), time.Now().Add(until).Unix())
 }
 
-func revokeAll(what, name string, before time.Time) string {
-	return fmt.Sprintf(`{%q:%q,"before":%d,"until":%d}`, what, name, before.UnixMilli(), time.Now().Add(10*time.Minute).Unix())
+func revokeUser(name string, before time.Time) string {
+	return fmt.Sprintf(`{"user":%q,"before":%d,"until":%d}`, name, before.UnixMilli(), time.Now().Add(10*time.Minute).Unix())
 }
 
 // A revocation is known as soon as the server tells it, for tokens seen before as well, and it ends what it names only.
@@ -41,30 +41,43 @@ func TestRevocationArrivesAtOnce(t *testing.T) {
 	})
 }
 
-// A mark ends the grants that a user, or a client, had at that moment, and none that is made later.
-func TestRevocationOfAUserOrClient(t *testing.T) {
-	for what, name := range map[string]string{"user": "u1", "client": "shop"} {
-		t.Run(what, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				is := newIssuer(t, es())
-				v := newVerifier(t, is.config(t))
-				old := es().token(good(1))
-				wants(t, v, "before", old, nil)
-				is.revoke(revokeAll(what, name, time.Now()), revokeAll(what, "another", time.Now().Add(time.Hour)))
-				synctestWait()
-				wants(t, v, "old", old, scopes.ErrInactive)
-				time.Sleep(time.Millisecond)
-				later := es().token(good(2))
-				wants(t, v, "made a millisecond later", later, nil)
-				is.revoke(revokeAll(what, name, time.Now().Add(-time.Hour))) // comes late and changes nothing
-				synctestWait()
-				wants(t, v, "old still", old, scopes.ErrInactive)
-				wants(t, v, "later still", later, nil)
-				other := map[string]string{"user": "sub", "client": "client_id"}[what]
-				wants(t, v, "somebody else's", es().token(good(3).granted(time.Now().Add(-time.Hour), 3).with(other, `"x"`)), nil)
-			})
-		})
-	}
+// A mark ends the grants that a user had at that moment, and none that is made later.
+func TestRevocationOfAUser(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		is := newIssuer(t, es())
+		v := newVerifier(t, is.config(t))
+		old := es().token(good(1))
+		wants(t, v, "before", old, nil)
+		is.revoke(revokeUser("u1", time.Now()), revokeUser("another", time.Now().Add(time.Hour)))
+		synctestWait()
+		wants(t, v, "old", old, scopes.ErrInactive)
+		time.Sleep(time.Millisecond)
+		later := es().token(good(2))
+		wants(t, v, "made a millisecond later", later, nil)
+		is.revoke(revokeUser("u1", time.Now().Add(-time.Hour))) // comes late and changes nothing
+		synctestWait()
+		wants(t, v, "old still", old, scopes.ErrInactive)
+		wants(t, v, "later still", later, nil)
+		wants(t, v, "somebody else's", es().token(good(3).granted(time.Now().Add(-time.Hour), 3).with("sub", `"x"`)), nil)
+	})
+}
+
+// The end of an epoch ends whatever a client was granted in it, also what a process grants that has not heard of it yet, and
+// nothing of the next or of other clients.
+func TestRevocationOfAClientsEpoch(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		is := newIssuer(t, es())
+		v := newVerifier(t, is.config(t))
+		old := es().token(good(1))
+		wants(t, v, "before", old, nil)
+		is.revoke(fmt.Sprintf(`{"epoch":"7.1","until":%d}`, time.Now().Add(10*time.Minute).Unix()))
+		synctestWait()
+		wants(t, v, "old", old, scopes.ErrInactive)
+		time.Sleep(time.Second)
+		wants(t, v, "made later by who has not heard of it", es().token(good(2)), scopes.ErrInactive)
+		wants(t, v, "of the next epoch", es().token(good(3).with("sc_epoch", `"7.2"`)), nil)
+		wants(t, v, "of another client", es().token(good(4).with("sc_epoch", `"71.1"`)), nil)
+	})
 }
 
 // What was revoked before the start, and what is revoked while the connection is cut, is not lost.

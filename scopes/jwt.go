@@ -97,6 +97,7 @@ func (x expected) readClaims(payload []byte, now time.Time) (*Token, error) {
 	}
 	grant, err := grantOf(members["sc_grant"])
 	c := &answer{members: members, fault: err}
+	epoch := c.text("sc_epoch")
 	if _, bound := members["cnf"]; bound {
 		// RFC 9449 §7.1: a token for DPoP that came without its proof was perhaps stolen.
 		return nil, errors.New("it is bound to a key")
@@ -112,7 +113,7 @@ func (x expected) readClaims(payload []byte, now time.Time) (*Token, error) {
 		Expires:   c.seconds("exp"),
 		IssuedAt:  c.seconds("iat"),
 		TokenType: "Bearer",
-		origin:    &origin{grant: grant},
+		origin:    &origin{grant: grant, epoch: epoch},
 	}
 	if c.fault != nil {
 		return nil, fmt.Errorf("its claims are not as RFC 9068 says: %w", c.fault)
@@ -136,8 +137,8 @@ func (x expected) readClaims(payload []byte, now time.Time) (*Token, error) {
 		return nil, fmt.Errorf("it was issued in the future by the clock of this machine, at %s", t.IssuedAt.Format(time.RFC3339))
 	case notBefore.After(now.Add(x.leeway)):
 		return nil, fmt.Errorf("it is not good before %s", notBefore.Format(time.RFC3339))
-	case x.grant && grant == grantID{}:
-		return nil, errors.New("it does not tell its grant, so it could not be revoked")
+	case x.grant && (grant == grantID{} || epoch == ""):
+		return nil, errors.New("it does not tell its grant and epoch, so it could not be revoked")
 	}
 	return t, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -54,12 +55,14 @@ func (g grantID) created() int64 {
 	return ms
 }
 
-// revocation is an entry of the feed: a grant that was revoked, or all grants of a user or a client up to a moment.
+// revocation is an entry of the feed: a grant that was revoked, all grants of a user up to a moment, or all of a client in
+// an epoch.
 type revocation struct {
-	grant        grantID
-	user, client string
-	before       int64 // milliseconds since 1970
-	until        int64 // seconds since 1970, from when on it can concern no token
+	grant  grantID
+	user   string
+	before int64 // milliseconds since 1970
+	epoch  string
+	until  int64 // seconds since 1970, from when on it can concern no token
 }
 
 // UnmarshalJSON refuses an entry that it does not understand whole: it might revoke something.
@@ -70,21 +73,24 @@ func (v *revocation) UnmarshalJSON(text []byte) error {
 	}
 	e := answer{members: members}
 	grant := e.text("grant")
-	v.user, v.client = e.text("user"), e.text("client")
+	v.user, v.epoch = e.text("user"), e.text("epoch")
 	subjects := 0
-	for _, subject := range []string{grant, v.user, v.client} {
+	for _, subject := range []string{grant, v.user, v.epoch} {
 		if subject != "" {
 			subjects++
 		}
 	}
-	if grant == "" {
+	if v.user != "" {
 		e.needNumber("before", &v.before)
-	} else if v.grant, err = parseGrantID(grant); err != nil {
-		e.wrong("grant")
+	}
+	if grant != "" {
+		if v.grant, err = parseGrantID(grant); err != nil {
+			e.wrong("grant")
+		}
 	}
 	e.needNumber("until", &v.until)
 	if e.fault == nil && subjects != 1 {
-		return errors.New("an entry of the feed names no grant, user or client, or several")
+		return errors.New("an entry of the feed names no grant, user or epoch, or several")
 	}
 	return e.fault
 }
@@ -103,15 +109,15 @@ type mark struct{ before, until int64 }
 type revocations struct {
 	slack time.Duration // how long past its expiry a token may be accepted, and so its entry is needed
 
-	mu      sync.RWMutex
-	grants  map[grantID]int64 // until
-	users   map[string]mark
-	clients map[string]mark
-	swept   time.Time
+	mu     sync.RWMutex
+	grants map[grantID]int64 // until
+	users  map[string]mark
+	epochs map[string]int64 // until
+	swept  time.Time
 }
 
 func newRevocations(slack time.Duration) *revocations {
-	return &revocations{slack: slack, grants: make(map[grantID]int64), users: make(map[string]mark), clients: make(map[string]mark)}
+	return &revocations{slack: slack, grants: make(map[grantID]int64), users: make(map[string]mark), epochs: make(map[string]int64)}
 }
 
 // has reports whether the grant of a token is revoked.
@@ -126,8 +132,8 @@ func (r *revocations) has(t *Token) bool {
 	if revoked && grant.created() <= user.before {
 		return true
 	}
-	client, revoked := r.clients[t.ClientID]
-	return revoked && grant.created() <= client.before
+	_, revoked = r.epochs[t.origin.epoch]
+	return revoked
 }
 
 func (r *revocations) add(entries []revocation) {
@@ -137,8 +143,8 @@ func (r *revocations) add(entries []revocation) {
 			switch {
 			case e.user != "":
 				r.users[e.user] = r.users[e.user].with(e)
-			case e.client != "":
-				r.clients[e.client] = r.clients[e.client].with(e)
+			case e.epoch != "":
+				r.epochs[e.epoch] = max(r.epochs[e.epoch], e.until)
 			default:
 				r.grants[e.grant] = max(r.grants[e.grant], e.until)
 			}
@@ -160,16 +166,7 @@ func (r *revocations) sweep(now time.Time) {
 	}
 	r.swept = now
 	end := now.Add(-r.slack).Unix()
-	for grant, until := range r.grants {
-		if until < end {
-			delete(r.grants, grant)
-		}
-	}
-	for _, marks := range []map[string]mark{r.users, r.clients} {
-		for name, m := range marks {
-			if m.until < end {
-				delete(marks, name)
-			}
-		}
-	}
+	maps.DeleteFunc(r.grants, func(_ grantID, until int64) bool { return until < end })
+	maps.DeleteFunc(r.users, func(_ string, m mark) bool { return m.until < end })
+	maps.DeleteFunc(r.epochs, func(_ string, until int64) bool { return until < end })
 }

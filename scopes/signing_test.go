@@ -126,6 +126,7 @@ func good(number int) claims {
 		"iss": strconv.Quote(issuerURL), "aud": strconv.Quote(audience), "sub": `"u1"`, "client_id": `"shop"`,
 		"scope": `"orders:read"`, "iat": fmt.Sprint(now.Unix()), "exp": fmt.Sprint(now.Unix() + 600), "jti": fmt.Sprintf(`"t%d"`, number),
 		"sc_grant": strconv.Quote(grantUUID(now, number)),
+		"sc_epoch": `"7.1"`,
 	}
 }
 

@@ -43,6 +43,7 @@ type Token struct {
 type origin struct {
 	key   *publicKey // that it was signed with
 	grant grantID    // all zero when the token does not tell it
+	epoch string     // of the client; empty when the token does not tell it
 }
 
 // clone returns a copy that shares nothing which can change.

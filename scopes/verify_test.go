@@ -134,6 +134,9 @@ func TestVerifierRefusesClaims(t *testing.T) {
 			{"a grant with its hyphens elsewhere", "sc_grant", `"0123456-701234-7000-8000-000000000001"`, false},
 			{"a grant that is a number", "sc_grant", "7", false},
 			{"grant null", "sc_grant", "null", false},
+			{"no epoch", "sc_epoch", "", false},
+			{"an empty epoch", "sc_epoch", `""`, false},
+			{"an epoch that is a number", "sc_epoch", "7.1", false},
 		} {
 			c := good(1).with(tt.claim, tt.text)
 			if want := map[bool]error{false: scopes.ErrInactive}[tt.good]; true {

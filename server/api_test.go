@@ -14,7 +14,7 @@ import (
 var openRoutes = []string{
 	"POST /oauth/token", "POST /oauth/introspect", "POST /oauth/revoke", "OPTIONS /oauth/token", "OPTIONS /oauth/revoke", "OPTIONS /oauth/userinfo",
 	"GET /.well-known/oauth-authorization-server", "GET /.well-known/openid-configuration", "GET /.well-known/jwks.json", "GET /livez", "GET /readyz",
-	"GET /oauth/revocations", "GET /.well-known/oauth-protected-resource/api/v1", "GET /.well-known/oauth-protected-resource/oauth/userinfo",
+	"GET /oauth/revocations", "GET /oauth/status/:alg/:list", "GET /.well-known/oauth-protected-resource/api/v1", "GET /.well-known/oauth-protected-resource/oauth/userinfo",
 	// A proxy asks by the method of the request that it is about to let through.
 	"GET /oauth/check", "HEAD /oauth/check", "POST /oauth/check", "PUT /oauth/check", "PATCH /oauth/check", "DELETE /oauth/check", "OPTIONS /oauth/check",
 	"GET /assets/:name", "GET /demo/app", "GET /demo/app/start", "GET /demo/app/callback", // the demo app is a client, not a part of the server

@@ -29,9 +29,14 @@ type feed struct {
 
 	mu      sync.Mutex
 	entries []feedEntry   // in the order of their numbers
+	version uint64        // counts the changes of entries
 	last    uint64        // the number up to which the log was read
 	read    time.Time     // when a look at the log last succeeded
 	changed chan struct{} // closed when something was added, and replaced
+	next    *reading      // the look that begins when the present one has ended; nil when nobody waits for it
+	looking bool          // somebody carries out looks
+
+	made snapshots
 }
 
 // feedEntry is a revocation with its place in the log.
@@ -39,63 +44,107 @@ type feedEntry struct {
 	grants.Revocation
 	seq  uint64
 	mark [cursorMark]byte
+	json []byte // as it is sent
+}
+
+// reading is a look at the log that any number of callers wait for.
+type reading struct {
+	done chan struct{}
+	err  error
 }
 
 func newFeed(s store.Store) *feed { return &feed{store: s, changed: make(chan struct{})} }
 
 // run follows the log until ctx ends.
 func (f *feed) run(ctx context.Context) {
-	tick := time.NewTicker(feedEvery)
-	defer tick.Stop()
-	var wake <-chan struct{}
-	for {
-		if wake == nil {
-			wake, _ = f.store.Subscribe(ctx, grants.RevocationsLog) // without it the ticks suffice
-		}
+	store.Follow(ctx, f.store, grants.RevocationsLog, feedEvery, func(ctx context.Context) {
 		_ = f.catchUp(ctx) // what fails shows in the age of the feed
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case _, open := <-wake:
-			if !open {
-				wake = nil
-			}
-		}
+	})
+}
+
+// catchUp returns when everything is known that was in the log at the time of the call. Of callers that come while a look
+// is under way, all wait for one that begins after it: however many ask, the store is asked one question at a time.
+func (f *feed) catchUp(ctx context.Context) error {
+	f.mu.Lock()
+	if f.next == nil {
+		f.next = &reading{done: make(chan struct{})}
+	}
+	awaited := f.next
+	if !f.looking {
+		f.looking = true
+		go f.look()
+	}
+	f.mu.Unlock()
+	select {
+	case <-awaited.done:
+		return awaited.err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-// catchUp reads what was added to the log since the last time.
-func (f *feed) catchUp(ctx context.Context) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// look looks at the log for as long as somebody waits for it. It does not run under the context of any of them.
+func (f *feed) look() {
+	for {
+		f.mu.Lock()
+		present := f.next
+		f.next = nil
+		f.looking = present != nil
+		f.mu.Unlock()
+		if present == nil {
+			return
+		}
+		present.err = f.readLog()
+		close(present.done)
+	}
+}
+
+// readLog reads what was added to the log since the last time.
+func (f *feed) readLog() error {
+	ctx, cancel := context.WithTimeout(context.Background(), feedTrust)
+	defer cancel()
 	began := f.store.Now()
-	added := false
 	for {
 		page, err := f.store.Since(ctx, grants.RevocationsLog, f.last, feedPage)
 		if err != nil {
 			return fmt.Errorf("read the revocations: %w", err)
 		}
+		added := make([]feedEntry, 0, len(page))
 		for _, e := range page {
 			r, err := grants.ParseRevocation(e.Value)
 			if err != nil {
 				return err // of a later release: who cannot read it must not go on as if there was nothing
 			}
-			f.last = e.Seq
-			f.entries = append(f.entries, feedEntry{r, e.Seq, markOf(e)})
-			added = true
+			added = append(added, feedEntry{r, e.Seq, markOf(e), showRevocation(r)})
 		}
+		f.add(added)
 		if len(page) < feedPage {
 			break
 		}
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := len(f.entries)
 	f.entries = slices.DeleteFunc(f.entries, func(e feedEntry) bool { return !began.Before(e.Until) })
-	f.read = began
-	if added {
-		close(f.changed)
-		f.changed = make(chan struct{})
+	if len(f.entries) < before {
+		f.version++
 	}
+	f.read = began
 	return nil
+}
+
+// add takes entries over and wakes who waits for some.
+func (f *feed) add(entries []feedEntry) {
+	if len(entries) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = entries[len(entries)-1].seq
+	f.entries = append(f.entries, entries...)
+	f.version++
+	close(f.changed)
+	f.changed = make(chan struct{})
 }
 
 // view is what a resource may know, and the cursor behind it.
@@ -113,18 +162,14 @@ func (f *feed) fresh() bool {
 	return !f.read.IsZero() && f.store.Now().Sub(f.read) < feedTrust
 }
 
-// all is everything that concerns a resource.
-func (f *feed) all(resource uint32) view {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.viewOf(resource, 0)
-}
-
-// after is what concerns a resource behind a cursor; false if the cursor cannot be placed: because what it names has
-// lapsed, or because the store has lost the end of its log since.
+// after is what concerns a resource behind a cursor, the empty one standing before everything; false if the cursor cannot be
+// placed: because what it names has lapsed, or because the store has lost the end of its log since.
 func (f *feed) after(resource uint32, cursor string) (view, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if cursor == "" {
+		return f.viewOf(resource, 0), true
+	}
 	seq, mark, ok := parseCursor(cursor)
 	if !ok {
 		return view{}, false

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/server"
 	"github.com/safeconduct/safeconduct/store/bolt"
 	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
@@ -182,13 +183,13 @@ func TestLoginRacingWithLogOutEverywhere(t *testing.T) {
 }
 
 // deployFile runs a server on a data file that outlives it.
-func deployFile(t testing.TB, path string, ring *keys.Ring, c *bolttest.Clock) *deployment {
+func deployFile(t testing.TB, path string, ring *keys.Ring, c *bolttest.Clock, change ...func(*server.Config)) *deployment {
 	t.Helper()
 	s, err := bolt.Open(path, bolt.Options{Clock: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := deploy(t, s, ring)
+	d := deploy(t, s, ring, change...)
 	d.clock = c
 	return d
 }

@@ -84,8 +84,8 @@ func (s *tellingStore) Delete(ctx context.Context, key string) error {
 
 // feedEntry is an entry as an API reads it.
 type feedEntry struct {
-	Grant, User, Client string
-	Before, Until       int64
+	Grant, User, Epoch string
+	Before, Until      int64
 }
 
 func (d *deployment) entries(api client) []feedEntry {
@@ -101,7 +101,7 @@ func (d *deployment) entries(api client) []feedEntry {
 func bites(e feedEntry, claims obj) bool {
 	grant := uuid.MustParse(claims["sc_grant"].(string))
 	created := int64(grant[0])<<40 | int64(grant[1])<<32 | int64(grant[2])<<24 | int64(grant[3])<<16 | int64(grant[4])<<8 | int64(grant[5])
-	return e.Grant == grant.String() || created <= e.Before && (e.User == claims["sub"] || e.Client == claims["client_id"])
+	return e.Grant == grant.String() || e.Epoch == claims["sc_epoch"] || created <= e.Before && e.User == claims["sub"]
 }
 
 // revokedBy counts the entries that take a token away.

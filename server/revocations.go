@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/safeconduct/safeconduct/grants"
 	"github.com/safeconduct/safeconduct/resources"
 )
 
@@ -23,41 +23,32 @@ const (
 	streamWrite = 5 * time.Second
 )
 
-// revocationJSON is one entry of the feed: a grant that was ended, or a user or client of whom all grants until a moment
-// were.
+// revocationJSON is one entry of the feed: a grant that was ended, a user of whom all grants until a moment were, or the
+// epoch of a client in which all were.
 type revocationJSON struct {
 	Grant  string `json:"grant,omitempty"`
 	User   string `json:"user,omitempty"`
-	Client string `json:"client,omitempty"`
 	Before int64  `json:"before,omitempty"` // Unix milliseconds
-	Until  int64  `json:"until"`            // Unix seconds
+	Epoch  string `json:"epoch,omitempty"`
+	Until  int64  `json:"until"` // Unix seconds
 }
 
-type revocationsJSON struct {
-	Cursor  string           `json:"cursor"`
-	Entries []revocationJSON `json:"entries"`
-}
-
-func showRevocation(e feedEntry) revocationJSON {
-	out := revocationJSON{Client: e.Client, Until: e.Until.Unix()}
-	if e.Grant != uuid.Nil {
+// showRevocation encodes an entry.
+func showRevocation(e grants.Revocation) []byte {
+	out := revocationJSON{Until: e.Until.Unix()}
+	switch {
+	case e.Grant != uuid.Nil:
 		out.Grant = e.Grant.String()
+	case e.User != uuid.Nil:
+		out.User, out.Before = e.User.String(), e.Before.UnixMilli()
+	default:
+		out.Epoch = e.Epoch.String()
 	}
-	if e.User != uuid.Nil {
-		out.User = e.User.String()
+	text, err := json.Marshal(out)
+	if err != nil {
+		panic("server: encode a revocation: " + err.Error()) // it is texts and numbers
 	}
-	if !e.Before.IsZero() {
-		out.Before = e.Before.UnixMilli()
-	}
-	return out
-}
-
-func (v view) json() revocationsJSON {
-	out := revocationsJSON{Cursor: v.cursor, Entries: make([]revocationJSON, 0, len(v.entries))}
-	for _, e := range v.entries {
-		out.Entries = append(out.Entries, showRevocation(e))
-	}
-	return out
+	return text
 }
 
 // revocations tells a resource what was revoked of the signed tokens that are meant for it, once or as a stream of
@@ -76,15 +67,15 @@ func (s *Server) revocations(c *gin.Context) {
 		s.streamRevocations(c, resource)
 		return
 	}
-	found := s.feed.all(resource.Number)
-	etag := `"` + found.cursor + `"`
+	now := s.feed.snapshot(resource.Number)
+	etag := `"` + now.cursor + `"`
 	c.Header("ETag", etag)
 	if c.GetHeader("If-None-Match") == etag {
 		c.Status(http.StatusNotModified)
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	writeJSON(c, http.StatusOK, found.json())
+	c.Data(http.StatusOK, "application/json; charset=utf-8", now.body)
 }
 
 // callingResource authenticates the resource whose request has no form: by HTTP Basic alone.
@@ -121,22 +112,23 @@ func (s *Server) streamRevocations(c *gin.Context, resource *resources.Resource)
 	c.Status(http.StatusOK)
 	stream := eventWriter{c.Writer, control}
 	// 1. Where the reader left off, or all of it.
-	next, placed := s.feed.after(resource.Number, cursor)
-	if !placed {
-		next = s.feed.all(resource.Number)
-		if stream.send("snapshot", next.cursor, next.json()) != nil {
+	var next view
+	resumed := false
+	if cursor != "" {
+		next, resumed = s.feed.after(resource.Number, cursor)
+	}
+	if !resumed {
+		var err error
+		if next, err = s.sendSnapshot(stream, resource); err != nil {
 			return
 		}
-		next.entries = nil
 	}
-	resumed := placed
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
-	cursor = next.cursor
 	for {
 		// 2. What is new.
 		for _, e := range next.entries {
-			if stream.send("revocation", e.cursor(), showRevocation(e)) != nil {
+			if stream.send("revocation", e.cursor(), e.json) != nil {
 				return
 			}
 		}
@@ -155,23 +147,37 @@ func (s *Server) streamRevocations(c *gin.Context, resource *resources.Resource)
 			return
 		case <-next.changed:
 		case <-ping.C:
-			// Silence must not be taken for good news while nobody knows.
-			if !s.feed.fresh() || stream.ping() != nil {
+			// Silence must not be taken for good news while nobody knows, and who has lost his credential hears no more.
+			if !s.feed.fresh() || !s.stillMay(c, resource) || stream.ping() != nil {
 				return
 			}
-		}
-		if next, placed = s.feed.after(resource.Number, cursor); !placed {
-			next = s.feed.all(resource.Number)
-			if cursor == "" && len(next.entries) == 0 {
-				continue
-			}
-			if stream.send("snapshot", next.cursor, next.json()) != nil {
-				return
-			}
-			next.entries = nil
 		}
 		cursor = next.cursor
+		var placed bool
+		if next, placed = s.feed.after(resource.Number, cursor); placed {
+			continue
+		}
+		var err error
+		if next, err = s.sendSnapshot(stream, resource); err != nil {
+			return
+		}
 	}
+}
+
+// sendSnapshot sends all that concerns a resource, and returns what has come since.
+func (s *Server) sendSnapshot(stream eventWriter, resource *resources.Resource) (view, error) {
+	for {
+		all := s.feed.snapshot(resource.Number)
+		if rest, placed := s.feed.after(resource.Number, all.cursor); placed {
+			return rest, stream.send("snapshot", all.cursor, all.body)
+		}
+	}
+}
+
+// stillMay reports whether the credential by which a stream was opened is still that of the resource.
+func (s *Server) stillMay(c *gin.Context, resource *resources.Resource) bool {
+	now, err := s.callingResource(c)
+	return err == nil && now.Number == resource.Number
 }
 
 // eventWriter writes server-sent events.
@@ -180,12 +186,8 @@ type eventWriter struct {
 	control *http.ResponseController
 }
 
-func (e eventWriter) send(event, id string, data any) error {
-	text, err := json.Marshal(data)
-	if err != nil {
-		return err
-	}
-	return e.write(fmt.Sprintf("event: %s\nid: %s\ndata: %s\n\n", event, id, text))
+func (e eventWriter) send(event, id string, data []byte) error {
+	return e.write(fmt.Sprintf("event: %s\nid: %s\ndata: %s\n\n", event, id, data))
 }
 
 func (e eventWriter) ping() error { return e.write(": ping\n\n") }
@@ -198,31 +200,4 @@ func (e eventWriter) write(text string) error {
 		return err
 	}
 	return e.control.Flush()
-}
-
-// clientEnded tells of the end of everything granted to a client. Its machines' grants are in no index, so there is one
-// entry for all of them.
-func (s *Server) clientEnded(ctx context.Context, clientID string, allows holder) error {
-	catalogue, err := s.resources.Catalogue(ctx)
-	if err != nil {
-		return err
-	}
-	var numbers []uint32
-	longest := s.lifetimes.SignedAccess
-	for _, r := range catalogue.All() {
-		if r.Format != resources.FormatJWT {
-			continue
-		}
-		for _, scope := range r.Scopes {
-			if allows.AllowsScope(scope.Name) {
-				numbers = append(numbers, r.Number)
-				longest = max(longest, r.AccessLifetime)
-				break
-			}
-		}
-	}
-	if len(numbers) == 0 {
-		return nil // it had no signed tokens
-	}
-	return s.grants.EndedBefore(ctx, clientID, numbers, longest)
 }

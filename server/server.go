@@ -176,7 +176,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Store: c.Store, Changes: s.changes, Ring: c.Keys, Lifetime: c.SigningKeys.Lifetime, Ahead: c.SigningKeys.Ahead,
 		Keep: s.sessions.Limits().Remember + time.Hour, // an ID token comes back as a hint for as long as a session lives
 	})
-	s.clients.TellEnds(func(ctx context.Context, client *clients.Client) error { return s.clientEnded(ctx, client.ID, client) })
+	s.clients.TellEnds(s.clientEnded)
 	s.forms, s.browsers = newFormTokens(c.Keys), newKnownBrowsers(c.Keys)
 	s.everyHeader, s.pageHeader = everyHeader(s.secure()), pageHeader()
 	s.notices = newNotices(c.NotifyNetworks)

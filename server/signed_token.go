@@ -32,8 +32,9 @@ type signedToken struct {
 	Issued   int64     `json:"iat"`
 	Expires  int64     `json:"exp"`
 	ID       string    `json:"jti"`
-	// Grant is what the revocation feed speaks of.
+	// Grant and Epoch, that of the client, are what the revocation feed speaks of.
 	Grant string `json:"sc_grant"`
+	Epoch string `json:"sc_epoch"`
 	// Status is what verifiers of other makes look at.
 	Status tokenStatus `json:"status"`
 }
@@ -109,7 +110,7 @@ func (s *Server) spell(catalogue *resources.Catalogue, client *clients.Client, s
 	alg := cmp.Or(signingOf(catalogue, client, reached), keys.ES256)
 	return signer.Sign(alg, accessTokenType, signedToken{
 		Issuer: s.issuer, Audience: means.audiences, Subject: subject, ClientID: client.ID, Scope: means.scopes.String(),
-		Issued: t.Issued.Unix(), Expires: t.Expires.Unix(), ID: tokenID(t), Grant: t.ID.String(), Status: s.statusOf(t, alg),
+		Issued: t.Issued.Unix(), Expires: t.Expires.Unix(), ID: tokenID(t), Grant: t.ID.String(), Epoch: t.Epoch.String(), Status: s.statusOf(t, alg),
 	})
 }
 

@@ -67,37 +67,14 @@ func (c *Changes) tell(subject string) {
 
 // Run reads the log until ctx ends, twice a second and whenever somebody announces, and returns the error of ctx.
 func (c *Changes) Run(ctx context.Context) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	reader := logReader{changes: c}
-	var wake <-chan struct{}
-	for {
-		if wake == nil {
-			// Without a subscription the ticks suffice; the next round tries again.
-			wake, _ = c.store.Subscribe(ctx, changesLog)
-		}
+	Follow(ctx, c.store, changesLog, pollEvery, func(ctx context.Context) {
 		began := c.clock()
 		if err := reader.poll(ctx); err == nil {
 			c.polled.Store(began)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		case _, open := <-wake:
-			if !open {
-				wake = nil
-				waitFor(ctx, tick.C)
-			}
-		}
-	}
-}
-
-func waitFor(ctx context.Context, tick <-chan time.Time) {
-	select {
-	case <-ctx.Done():
-	case <-tick:
-	}
+	})
+	return ctx.Err()
 }
 
 // Fresh reports whether this process has looked at the log within the last two seconds. While it has not, nothing

@@ -6,7 +6,7 @@ const issuer = process.env.ISSUER
 const keys = createRemoteJWKSet(new URL(issuer + '/.well-known/jwks.json'))
 const rules = {
   issuer, audience: 'https://books.example', typ: 'at+jwt', algorithms: ['ES256'],
-  requiredClaims: ['exp', 'sub', 'scope', 'sc_grant'], clockTolerance: 10,
+  requiredClaims: ['exp', 'sub', 'scope', 'sc_grant', 'sc_epoch'], clockTolerance: 10,
 }
 
 const requireScope = scope => async (request, response, next) => {

@@ -27,7 +27,6 @@ await ask()
 export function isRevoked(token) {
   if (Date.now() - heard > patience) throw new Error('it is not known what was revoked')
   const granted = parseInt(token.sc_grant.replaceAll('-', '').slice(0, 12), 16) // milliseconds, in front of a UUIDv7
-  return entries.some(entry => entry.grant
-    ? entry.grant === token.sc_grant
-    : granted <= entry.before && (entry.user === token.sub || entry.client === token.client_id))
+  return entries.some(entry => entry.grant === token.sc_grant || entry.epoch === token.sc_epoch
+    || entry.user === token.sub && granted <= entry.before)
 }

@@ -23,7 +23,7 @@ def token(request: Request):
             raise jwt.InvalidTokenError("not an access token")
         claims = jwt.decode(
             text, keys.get_signing_key_from_jwt(text), algorithms=["ES256"], issuer=ISSUER, audience="https://books.example",
-            leeway=10, options={"require": ["exp", "iss", "aud", "sub", "client_id", "scope", "sc_grant"]})
+            leeway=10, options={"require": ["exp", "iss", "aud", "sub", "client_id", "scope", "sc_grant", "sc_epoch"]})
         if revocations.hold(claims):
             raise jwt.InvalidTokenError("revoked")
         return claims

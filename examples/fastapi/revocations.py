@@ -45,6 +45,6 @@ class Revocations:
             raise NotKnown()
         granted = int(claims["sc_grant"].replace("-", "")[:12], 16)  # milliseconds, in front of a UUIDv7
         return any(
-            entry["grant"] == claims["sc_grant"] if "grant" in entry
-            else granted <= entry["before"] and (entry.get("user") == claims["sub"] or entry.get("client") == claims["client_id"])
+            entry.get("grant") == claims["sc_grant"] or entry.get("epoch") == claims["sc_epoch"]
+            or entry.get("user") == claims["sub"] and granted <= entry["before"]
             for entry in self.entries)
