@@ -104,7 +104,7 @@ func accessLog(wanted bool) (*slog.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slog.New(slog.NewJSONHandler(server.NewLogBuffer(file), nil)), nil
+	return slog.New(server.NewLogBuffer(file).Handler(slog.LevelInfo)), nil
 }
 
 // child is a child process as its parent sees it.

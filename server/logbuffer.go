@@ -26,9 +26,21 @@ func NewLogBuffer(out io.Writer) *LogBuffer { return &LogBuffer{out: out} }
 
 // Write takes one or more whole lines. Errors of the writer behind it are lost: there is nobody to log them to.
 func (b *LogBuffer) Write(lines []byte) (int, error) {
+	b.append(func(before []byte) ([]byte, bool) { return append(before, lines...), true })
+	return len(lines), nil
+}
+
+// append lets add append whole lines, and drops them again if it returns false.
+func (b *LogBuffer) append(add func(lines []byte) ([]byte, bool)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lines = append(b.lines, lines...)
+	before := len(b.lines)
+	lines, good := add(b.lines)
+	if !good {
+		b.lines = lines[:before]
+		return false
+	}
+	b.lines = lines
 	switch {
 	case len(b.lines) >= logLimit:
 		b.flush()
@@ -36,7 +48,7 @@ func (b *LogBuffer) Write(lines []byte) (int, error) {
 		b.armed = true
 		time.AfterFunc(logDelay, b.Flush)
 	}
-	return len(lines), nil
+	return true
 }
 
 // Flush writes out what waits.

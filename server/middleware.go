@@ -69,19 +69,22 @@ func (s *Server) logRequest(c *gin.Context, n *note, started time.Time) {
 	if !s.log.Enabled(c.Request.Context(), slog.LevelInfo) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 9)
-	attrs = append(attrs, slog.String("request_id", n.id), slog.String("method", knownMethod(c.Request.Method)),
-		slog.String("route", c.FullPath()), slog.Int("status", c.Writer.Status()), slog.Float64("took_ms", float64(time.Since(started).Microseconds())/1000))
+	now := time.Now()
+	line := slog.NewRecord(now, slog.LevelInfo, "request", 0) // without the place in the code, which is always this one
+	line.AddAttrs(slog.String("request_id", n.id), slog.String("method", knownMethod(c.Request.Method)),
+		slog.String("route", n.route), slog.Int("status", c.Writer.Status()), slog.Float64("took_ms", float64(now.Sub(started).Microseconds())/1000))
+	more := make([]slog.Attr, 0, 4)
 	if n.clientID != "" {
-		attrs = append(attrs, slog.String("client_id", n.clientID))
+		more = append(more, slog.String("client_id", n.clientID))
 	}
 	if n.userID != "" {
-		attrs = append(attrs, slog.String("user_id", n.userID))
+		more = append(more, slog.String("user_id", n.userID))
 	}
 	if n.failure != nil {
-		attrs = append(attrs, slog.String("error", n.failure.code), slog.String("reason", n.failure.description))
+		more = append(more, slog.String("error", n.failure.code), slog.String("reason", n.failure.description))
 	}
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", attrs...)
+	line.AddAttrs(more...)
+	_ = s.log.Handler().Handle(c.Request.Context(), line) // a log that fails has nobody to tell
 }
 
 func knownMethod(method string) string {

@@ -26,7 +26,7 @@ func newLogger(c config.Log, level slog.Leveler, w io.Writer, noColor bool) (log
 	terminal := isFile && isatty.IsTerminal(file.Fd())
 	if c.Format == "json" || c.Format == "auto" && !terminal {
 		buffer := server.NewLogBuffer(w)
-		return slog.New(slog.NewJSONHandler(buffer, &slog.HandlerOptions{Level: level})), buffer.Flush
+		return slog.New(buffer.Handler(level)), buffer.Flush
 	}
 	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || noColor})), func() {}
 }
