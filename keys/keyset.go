@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -23,8 +24,16 @@ const etagSize = 16
 type keySet struct {
 	record  store.WriteID
 	stages  []SigningKey
-	private []crypto.Signer   // in the order of stages
-	public  []json.RawMessage // the same keys as JWKs
+	private []crypto.Signer             // in the order of stages
+	public  []json.RawMessage           // the same keys as JWKs
+	spelled atomic.Pointer[publication] // as it was last asked for
+}
+
+// publication is a key set as verifiers fetch it. It is the same until one of its keys lapses.
+type publication struct {
+	body  []byte
+	etag  string
+	until time.Time // zero for always
 }
 
 // JWKS returns the key set that verifiers fetch (RFC 7517 §5), with the public halves of every key that signs, will sign
@@ -34,20 +43,38 @@ func (s *Signing) JWKS(ctx context.Context) (body []byte, etag string, err error
 	if err != nil {
 		return nil, "", err
 	}
+	now := s.store.Now()
+	p := set.spelled.Load()
+	if p == nil || !p.until.IsZero() && !now.Before(p.until) {
+		if p, err = set.publish(now); err != nil {
+			return nil, "", err
+		}
+		set.spelled.Store(p)
+	}
+	return p.body, p.etag, nil
+}
+
+func (set *keySet) publish(now time.Time) (*publication, error) {
+	var p publication
 	var published struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	now := s.store.Now()
 	for i, k := range set.stages {
-		if k.Published(now) {
-			published.Keys = append(published.Keys, set.public[i])
+		if !k.Published(now) {
+			continue
+		}
+		published.Keys = append(published.Keys, set.public[i])
+		if until := k.PublishedUntil; p.until.IsZero() || !until.IsZero() && until.Before(p.until) {
+			p.until = until
 		}
 	}
-	if body, err = json.Marshal(published); err != nil {
-		return nil, "", fmt.Errorf("encode the key set: %w", err)
+	var err error
+	if p.body, err = json.Marshal(published); err != nil {
+		return nil, fmt.Errorf("encode the key set: %w", err)
 	}
-	hash := sha256.Sum256(body)
-	return body, `"` + base64.RawURLEncoding.EncodeToString(hash[:etagSize]) + `"`, nil
+	hash := sha256.Sum256(p.body)
+	p.etag = `"` + base64.RawURLEncoding.EncodeToString(hash[:etagSize]) + `"`
+	return &p, nil
 }
 
 // current returns the keys as they were within the last second, and makes those that are missing.

@@ -29,7 +29,7 @@ func (s *Server) inspectToken(c *gin.Context) {
 	}
 	token, err := s.check(c.Request.Context(), everyResource, in.Token)
 	if errors.Is(err, scopes.ErrInactive) {
-		c.Data(http.StatusOK, "application/json; charset=utf-8", inactive)
+		respond(c, http.StatusOK, jsonMedia, inactive)
 		return
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -183,13 +182,4 @@ func (s *Server) logFailure(ctx context.Context, status int, err error) {
 	n := noteOf(ctx)
 	s.log.LogAttrs(ctx, slog.LevelError, "request failed",
 		slog.String("request_id", n.id), slog.String("route", n.route), slog.Int("status", status), slog.String("error", err.Error()))
-}
-
-// writeJSON answers with a value that always encodes.
-func writeJSON(c *gin.Context, status int, value any) {
-	body, err := json.Marshal(value)
-	if err != nil {
-		panic("server: encode an answer: " + err.Error())
-	}
-	c.Data(status, "application/json; charset=utf-8", body)
 }

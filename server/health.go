@@ -26,7 +26,7 @@ type health struct {
 
 // live answers as long as the process does. It never looks at the store: a restart would not mend it.
 func (s *Server) live(c *gin.Context) {
-	c.Data(http.StatusOK, "application/json; charset=utf-8", []byte(`{"status":"ok"}`))
+	respond(c, http.StatusOK, jsonMedia, []byte(`{"status":"ok"}`))
 }
 
 // ready says whether requests should be sent here.
@@ -37,7 +37,7 @@ func (s *Server) ready(c *gin.Context) {
 	case s.health.storeDown.Load():
 		s.notReady(c, "the store cannot be reached")
 	default:
-		c.Data(http.StatusOK, "application/json; charset=utf-8", []byte(`{"status":"ok"}`))
+		respond(c, http.StatusOK, jsonMedia, []byte(`{"status":"ok"}`))
 	}
 }
 

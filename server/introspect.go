@@ -82,7 +82,7 @@ func (s *Server) answerInactive(c *gin.Context, resource *resources.Resource) {
 		s.answerIntrospection(c, resource, json.RawMessage(inactive))
 		return
 	}
-	c.Data(http.StatusOK, "application/json; charset=utf-8", inactive)
+	respond(c, http.StatusOK, jsonMedia, inactive)
 }
 
 // signedIntrospectionType is the media type and, without its beginning, the type of a signed answer (RFC 9701 §4, §5).

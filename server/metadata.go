@@ -88,8 +88,8 @@ func (s *Server) buildMetadata() []byte {
 
 // discover answers with the metadata.
 func (s *Server) discover(c *gin.Context) {
-	public(c)
-	c.Data(http.StatusOK, "application/json; charset=utf-8", s.metadata)
+	s.public(c)
+	respond(c, http.StatusOK, jsonMedia, s.metadata)
 }
 
 // keySet is a key set as it was last served.
@@ -112,20 +112,26 @@ func (s *Server) jwks(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	public(c)
+	s.public(c)
 	c.Header("ETag", etag)
 	if c.GetHeader("If-None-Match") == etag {
 		c.Status(http.StatusNotModified)
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	c.Data(http.StatusOK, "application/jwk-set+json", body)
+	respond(c, http.StatusOK, jwksMedia, body)
 }
 
 // public marks an answer in which nothing is secret: pages of any origin may read it, and caches may keep it a while.
-func public(c *gin.Context) {
+func (s *Server) public(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("Cache-Control", metadataAge)
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Del("Cross-Origin-Resource-Policy")
+	s.publicHeader.copyTo(h)
+	delete(h, "Cross-Origin-Resource-Policy")
+}
+
+func publicHeader() sharedHeader {
+	var h sharedHeader
+	h.add("Cache-Control", metadataAge)
+	h.add("Access-Control-Allow-Origin", "*")
+	return h
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -16,12 +15,15 @@ import (
 // begin gives a request its id, its log line and the limits that hold everywhere, and turns a panic into an answer.
 func (s *Server) begin(c *gin.Context) {
 	started := time.Now()
-	n := &note{id: newRequestID(), route: c.FullPath()}
-	c.Request = c.Request.WithContext(withNote(c.Request.Context(), n))
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+	n := &note{Context: c.Request.Context(), id: newRequestID(), route: c.FullPath()}
+	n.idHeader[0] = n.id
+	c.Request = c.Request.WithContext(n)
+	if length := c.Request.ContentLength; c.Request.Body != http.NoBody && (length <= 0 || length > maxBody) {
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody) // net/http itself holds others to their length
+	}
 	h := c.Writer.Header()
-	maps.Copy(h, s.everyHeader)
-	h.Set("X-Request-Id", n.id)
+	s.everyHeader.copyTo(h)
+	h["X-Request-Id"] = n.idHeader[:]
 	defer func() {
 		if p := recover(); p != nil {
 			s.answerPanic(c, n, p)
@@ -31,16 +33,15 @@ func (s *Server) begin(c *gin.Context) {
 	c.Next()
 }
 
-// everyHeader are the headers of every answer, before a handler changes them. They are shared by all answers: a value is
-// replaced, or grows into a new one, and is never written to.
-func everyHeader(secure bool) http.Header {
-	h := http.Header{}
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
+// everyHeader are the headers of every answer, before a handler changes them.
+func everyHeader(secure bool) sharedHeader {
+	var h sharedHeader
+	h.add("X-Content-Type-Options", "nosniff")
+	h.add("Referrer-Policy", "no-referrer")
+	h.add("Cross-Origin-Resource-Policy", "same-origin")
+	h.add("Cache-Control", "no-store")
 	if secure {
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		h.add("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	}
 	return h
 }

@@ -6,10 +6,13 @@ import (
 	"encoding/hex"
 )
 
-// note is what is remembered of a request until its log line is written.
+// note is what is remembered of a request until its log line is written. It is the request's context too: one value for
+// each request is cheaper than one that holds another.
 type note struct {
+	context.Context
 	id       string
-	route    string // our own pattern, never the path
+	idHeader [1]string // the id as a header's values
+	route    string    // our own pattern, never the path
 	clientID string
 	userID   string
 	failure  *failure
@@ -20,8 +23,12 @@ type note struct {
 
 type noteKey struct{}
 
-func withNote(ctx context.Context, n *note) context.Context {
-	return context.WithValue(ctx, noteKey{}, n)
+// Value finds the note under its key, and everything else in the context below.
+func (n *note) Value(key any) any {
+	if key == (noteKey{}) {
+		return n
+	}
+	return n.Context.Value(key)
 }
 
 // noteOf returns the request's note; a context that is not a request's has an empty one.
@@ -29,11 +36,13 @@ func noteOf(ctx context.Context) *note {
 	if n, ok := ctx.Value(noteKey{}).(*note); ok {
 		return n
 	}
-	return &note{}
+	return &note{Context: ctx}
 }
 
 func newRequestID() string {
 	var id [8]byte
+	var text [2 * len(id)]byte
 	rand.Read(id[:])
-	return hex.EncodeToString(id[:])
+	hex.Encode(text[:], id[:])
+	return string(text[:])
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -114,26 +113,26 @@ func (s *Server) show(c *gin.Context, status int, page templates.Page, targets .
 		return err
 	}
 	h := c.Writer.Header()
-	maps.Copy(h, s.pageHeader)
+	s.pageHeader.copyTo(h)
 	if len(targets) > 0 {
 		h.Set("Content-Security-Policy", contentSecurityPolicy(targets))
 	}
 	// Without it a page of more than 2 KB would be sent in chunks.
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	c.Data(status, "text/html; charset=utf-8", body.Bytes())
+	respond(c, status, htmlMedia, body.Bytes())
 	return nil
 }
 
-// pageHeader are the headers of a page whose forms lead to ourselves, shared like everyHeader.
-func pageHeader() http.Header {
-	h := http.Header{}
-	h.Set("Content-Security-Policy", contentSecurityPolicy(nil))
-	h.Set("X-Frame-Options", "DENY")
+// pageHeader are the headers of a page whose forms lead to ourselves.
+func pageHeader() sharedHeader {
+	var h sharedHeader
+	h.add("Content-Security-Policy", contentSecurityPolicy(nil))
+	h.add("X-Frame-Options", "DENY")
 	// Nothing of our URLs reaches another site. no-referrer would do the same, but browsers then send forms with
 	// "Origin: null" (Fetch Standard §3.2), which cannot be told from a forged one.
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Permissions-Policy", "accelerometer=(), camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()")
-	h.Set("Vary", "Accept-Language, Cookie")
+	h.add("Referrer-Policy", "same-origin")
+	h.add("Permissions-Policy", "accelerometer=(), camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()")
+	h.add("Vary", "Accept-Language, Cookie")
 	return h
 }
 

@@ -28,7 +28,7 @@ func (s *Server) describeResource(resource *resources.Resource, methods ...strin
 		m.Scopes = append(m.Scopes, scope.Name)
 	}
 	return func(c *gin.Context) {
-		public(c)
+		s.public(c)
 		writeJSON(c, http.StatusOK, m)
 	}
 }

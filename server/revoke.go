@@ -47,7 +47,7 @@ func (s *Server) revoke(c *gin.Context) {
 		return
 	}
 	// Some client libraries insist on a JSON body, though RFC 7009 §2.2 asks for none.
-	c.Data(http.StatusOK, "application/json; charset=utf-8", []byte("{}"))
+	respond(c, http.StatusOK, jsonMedia, []byte("{}"))
 }
 
 // revokeText revokes a token of either form in the client's name.

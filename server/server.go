@@ -134,16 +134,16 @@ type Server struct {
 	api       *resources.Resource
 	identity  *resources.Resource
 
-	pages       *templates.Set
-	everyHeader http.Header
-	pageHeader  http.Header
-	forms       formTokens
-	browsers    knownBrowsers
-	crossOrigin *http.CrossOriginProtection
-	notices     *notices
-	lastKeys    atomic.Pointer[keySet]
-	feed        *feed
-	statusLists compressor
+	pages *templates.Set
+	// Headers of every answer, of public documents and of pages.
+	everyHeader, publicHeader, pageHeader sharedHeader
+	forms                                 formTokens
+	browsers                              knownBrowsers
+	crossOrigin                           *http.CrossOriginProtection
+	notices                               *notices
+	lastKeys                              atomic.Pointer[keySet]
+	feed                                  *feed
+	statusLists                           compressor
 	// stopping is closed when the server was told to stop, so that streams end.
 	stopping chan struct{}
 
@@ -178,7 +178,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	})
 	s.clients.TellEnds(s.clientEnded)
 	s.forms, s.browsers = newFormTokens(c.Keys), newKnownBrowsers(c.Keys)
-	s.everyHeader, s.pageHeader = everyHeader(s.secure()), pageHeader()
+	s.everyHeader, s.publicHeader, s.pageHeader = everyHeader(s.secure()), publicHeader(), pageHeader()
 	s.notices = newNotices(c.NotifyNetworks)
 	s.feed, s.stopping = newFeed(c.Store), make(chan struct{})
 	s.crossOrigin = http.NewCrossOriginProtection()

@@ -79,7 +79,7 @@ func (s *Server) statusList(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	public(c)
+	s.public(c)
 	c.Header("Cache-Control", "public, max-age="+seconds(statusListFresh))
 	c.Data(http.StatusOK, "application/"+statusListType, []byte(signed))
 }
