@@ -141,11 +141,17 @@ func (m *mint) genuine(p presented, salt, covered []byte) bool {
 	return hmac.Equal(tag[:], p.tag[:])
 }
 
-// macKey is an HMAC-SHA-256 key whose prepared states are reused.
+// macKey is an HMAC-SHA-256 key whose prepared states are reused, with the room that they need.
 type macKey struct{ pool sync.Pool }
 
+type macState struct {
+	mac   hash.Hash
+	input [1 + fieldsSize + saltSize + 64]byte
+	sum   [sha256.Size]byte
+}
+
 func newMACKey(key []byte) *macKey {
-	return &macKey{pool: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	return &macKey{pool: sync.Pool{New: func() any { return &macState{mac: hmac.New(sha256.New, key)} }}}
 }
 
 // The first byte of each HMAC input keeps the two uses of one key apart.
@@ -155,29 +161,24 @@ const (
 )
 
 func (k *macKey) filter(fields [fieldsSize]byte) (out [filterSize]byte) {
-	var input [1 + fieldsSize]byte
-	input[0] = inputFilter
-	copy(input[1:], fields[:])
-	k.sum(out[:], input[:])
+	k.sum(out[:], inputFilter, fields, nil, nil)
 	return out
 }
 
 // tag covers the fields and the salt, both of fixed size, and then whatever else is covered.
 func (k *macKey) tag(fields [fieldsSize]byte, salt, covered []byte) (out [tagSize]byte) {
-	input := make([]byte, 0, 1+fieldsSize+saltSize+len(covered))
-	input = append(input, inputTag)
-	input = append(input, fields[:]...)
-	input = append(input, salt...)
-	input = append(input, covered...)
-	k.sum(out[:], input)
+	k.sum(out[:], inputTag, fields, salt, covered)
 	return out
 }
 
-func (k *macKey) sum(out, input []byte) {
-	mac := k.pool.Get().(hash.Hash)
-	mac.Reset()
-	mac.Write(input)
-	var sum [sha256.Size]byte
-	copy(out, mac.Sum(sum[:0]))
-	k.pool.Put(mac)
+func (k *macKey) sum(out []byte, use byte, fields [fieldsSize]byte, salt, covered []byte) {
+	state := k.pool.Get().(*macState)
+	input := append(state.input[:0], use)
+	input = append(input, fields[:]...)
+	input = append(input, salt...)
+	input = append(input, covered...)
+	state.mac.Reset()
+	state.mac.Write(input)
+	copy(out, state.mac.Sum(state.sum[:0]))
+	k.pool.Put(state)
 }

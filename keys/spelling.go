@@ -37,14 +37,16 @@ func Unspell(prefix, text string, size int) ([]byte, bool) {
 		return nil, false
 	}
 	end := len(prefix) + bodyLen
+	var usual [128]byte // longer than any token of ours: it need not be allocated
+	body := append(usual[:0], text[:end]...)
 	var sum [checksumLen]byte
-	if string(appendChecksumOf(sum[:0], text[:end])) != text[end:] {
+	if string(appendCRC(sum[:0], crc32.ChecksumIEEE(body))) != text[end:] {
 		return nil, false
 	}
 	payload := make([]byte, size)
 	// Strict: the unused bits of the last character must be zero, and line breaks, which the decoder would skip,
 	// make the count come out short.
-	n, err := strictBase64.Decode(payload, []byte(text[len(prefix):end]))
+	n, err := strictBase64.Decode(payload, body[len(prefix):])
 	if err != nil || n != size {
 		return nil, false
 	}
@@ -55,10 +57,6 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 func appendChecksum(text []byte) []byte {
 	return appendCRC(text, crc32.ChecksumIEEE(text))
-}
-
-func appendChecksumOf(dst []byte, text string) []byte {
-	return appendCRC(dst, crc32.ChecksumIEEE([]byte(text)))
 }
 
 func appendCRC(dst []byte, sum uint32) []byte {

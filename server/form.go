@@ -36,18 +36,40 @@ func (f form) get(name string) string {
 // readForm reads the body of a protocol request, strictly: one media type, nothing in the query string, where it would
 // reach logs and histories, no parameter twice (RFC 6749 §3.2), and well-formed UTF-8. It never guesses.
 func readForm(r *http.Request) (form, error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != formMediaType {
+	if !isForm(r) {
 		return nil, invalidRequest("the body must be " + formMediaType)
 	}
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
 		return nil, invalidRequest("parameters belong in the body, not in the URL; if one was a secret, replace it: URLs end up in logs")
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return parseForm(string(body))
+}
+
+func isForm(r *http.Request) bool {
+	declared := r.Header.Get("Content-Type")
+	if declared == formMediaType { // as nearly everybody spells it
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(declared)
+	return err == nil && mediaType == formMediaType
+}
+
+// readBody reads a body to its end.
+func readBody(r *http.Request) (body []byte, err error) {
+	if length := r.ContentLength; length > 0 && length <= maxBody {
+		body = make([]byte, length)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(r.Body)
+	}
 	if err != nil {
 		return nil, bodyFailure(err)
 	}
-	return parseForm(string(body))
+	return body, nil
 }
 
 // bodyFailure tells a body that is too large from one that did not arrive.
@@ -64,6 +86,7 @@ func bodyFailure(err error) *failure {
 // parseForm reads parameters. The names in several may come more than once, beside those that always may.
 func parseForm(body string, several ...string) (form, error) {
 	f := make(form)
+	all := make([]string, 0, min(strings.Count(body, "&")+1, maxParameters)) // one array for the values of all names
 	for count := 0; body != ""; count++ {
 		if count == maxParameters {
 			return nil, invalidRequest("there are too many parameters")
@@ -82,10 +105,15 @@ func parseForm(body string, several ...string) (form, error) {
 		if value == "" {
 			continue
 		}
-		if len(f[name]) > 0 && !repeatable[name] && !slices.Contains(several, name) {
-			return nil, invalidRequest("a parameter is there twice")
+		if before := f[name]; len(before) > 0 {
+			if !repeatable[name] && !slices.Contains(several, name) {
+				return nil, invalidRequest("a parameter is there twice")
+			}
+			f[name] = append(before, value)
+			continue
 		}
-		f[name] = append(f[name], value)
+		all = append(all, value)
+		f[name] = all[len(all)-1 : len(all) : len(all)]
 	}
 	return f, nil
 }

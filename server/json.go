@@ -21,9 +21,9 @@ func readJSON(r *http.Request, into any) error {
 	if err != nil || mediaType != "application/json" {
 		return invalidRequest("the body must be application/json")
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
-		return bodyFailure(err)
+		return err
 	}
 	if !wellFormed(string(body)) {
 		return invalidRequest("the body is not UTF-8")

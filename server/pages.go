@@ -2,8 +2,6 @@ package server
 
 import (
 	"bytes"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -232,13 +230,12 @@ func (f *failure) problemKind() templates.Problem {
 
 // readPageForm reads what a form of ours sends. The names in several may come more than once, for boxes.
 func readPageForm(r *http.Request, several ...string) (form, error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != formMediaType {
+	if !isForm(r) {
 		return nil, invalidRequest("the body must be " + formMediaType)
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
-		return nil, bodyFailure(err)
+		return nil, err
 	}
 	return parseForm(string(body), several...)
 }
