@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"bytes"
 	"crypto/rand"
 	"math"
 	"strings"
@@ -87,7 +88,7 @@ func FuzzTokensHaveOneSpelling(f *testing.F) {
 	})
 }
 
-// Decoding never panics on what a damaged store may hold, and refuses what is not a grant.
+// Decoding never panics on what a damaged store may hold, and refuses what is not a grant. One record has one spelling.
 func FuzzDecodeRefusesDamage(f *testing.F) {
 	g := newGrant(Delegation{Client: 1, Scopes: []uint32{1}, Terms: modelTerms()}, time.Now())
 	f.Add(g.encode())
@@ -96,6 +97,9 @@ func FuzzDecodeRefusesDamage(f *testing.F) {
 		r, err := decode(value)
 		if err != nil {
 			return
+		}
+		if again := r.encode(); !bytes.Equal(again, value) {
+			t.Errorf("%x is also spelled %x", value, again)
 		}
 		g := grant{newID(time.Unix(1_700_000_000, 0)), r}
 		_ = g.seen()

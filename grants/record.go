@@ -2,7 +2,6 @@ package grants
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"time"
 
@@ -37,7 +36,7 @@ type tenths uint32
 
 const tenth = 100 * time.Millisecond
 
-// record is a grant as it is stored: CBOR, one array. Clients, scopes and resources stand in it by number.
+// record is a grant as it is stored: CBOR, one array (layout.go). Clients, scopes and resources stand in it by number.
 type record struct {
 	_            struct{} `cbor:",toarray"`
 	Version      uint8
@@ -136,44 +135,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func (r *record) encode() []byte {
-	// A record of this type always encodes: it holds numbers, byte strings and lists of them.
-	return must(encoding.Marshal(r))
-}
-
-func decode(value []byte) (*record, error) {
-	var r record
-	if err := decoding.Unmarshal(value, &r); err != nil {
-		if version, ok := versionOf(value); ok && version != recordVersion {
-			return nil, unknownLayout(version)
-		}
-		return nil, fmt.Errorf("decode grant: %w", err)
-	}
-	if r.Version != recordVersion {
-		return nil, unknownLayout(r.Version)
-	}
-	idOrNone := func(b []byte) bool { return len(b) == 0 || len(b) == len(uuid.UUID{}) }
-	if len(r.Salt) != saltSize || !idOrNone(r.User) || !idOrNone(r.Session) {
-		return nil, fmt.Errorf("decode grant: a field has the wrong size")
-	}
-	if r.signed() != (r.Status != nil) {
-		return nil, fmt.Errorf("decode grant: signed tokens and a place in a status list belong together")
-	}
-	return &r, nil
-}
-
-// versionOf reads the layout of a record that has another number of fields.
-func versionOf(value []byte) (version uint8, ok bool) {
-	var fields []cbor.RawMessage
-	if decoding.Unmarshal(value, &fields) != nil || len(fields) == 0 {
-		return 0, false
-	}
-	return version, decoding.Unmarshal(fields[0], &version) == nil
-}
-
-func unknownLayout(version uint8) error {
-	return fmt.Errorf("decode grant: layout %d is not known to this release", version)
-}
+func idOrNone(b []byte) bool { return len(b) == 0 || len(b) == len(uuid.UUID{}) }
 
 // clone copies what the rules change, so that the record that was read stays as it was.
 func (r *record) clone() *record {

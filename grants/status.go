@@ -75,44 +75,46 @@ type StatusList struct {
 
 // A list is named by 27 bytes before spelling, so that base64 has no unused bits:
 //
-//	version 1 | key id 1 | client 4 | client's epoch 4 | id 8 | filter 9
+//	version 1 | key id 1 | client 4 | client's epoch 4 | id 8 | zero 1 | filter 8
 //
 // The filter refuses names that were never given out by arithmetic alone: the lists are everybody's to read.
 const (
 	listVersion    = 1
-	listFieldsSize = 18
-	listFilterSize = 9
+	listFieldsSize = 19
 	listPurpose    = "status list"
 )
 
+func (l StatusList) fields(key keys.ID) (f [fieldsSize]byte) {
+	f[0], f[1] = listVersion, byte(key)
+	binary.BigEndian.PutUint32(f[2:], l.epoch.Client)
+	binary.BigEndian.PutUint32(f[6:], l.epoch.Number)
+	binary.BigEndian.PutUint64(f[10:], l.id)
+	return f
+}
+
 func (m *mint) spellList(l StatusList) string {
-	name := make([]byte, listFieldsSize+listFilterSize)
-	name[0], name[1] = listVersion, byte(m.current)
-	binary.BigEndian.PutUint32(name[2:], l.epoch.Client)
-	binary.BigEndian.PutUint32(name[6:], l.epoch.Number)
-	binary.BigEndian.PutUint64(name[10:], l.id)
-	m.lists[m.current].sum(name[listFieldsSize:], name[:listFieldsSize])
-	return base64.RawURLEncoding.EncodeToString(name)
+	fields := l.fields(m.current)
+	filter := m.lists[m.current].filter(fields)
+	return base64.RawURLEncoding.EncodeToString(append(fields[:listFieldsSize], filter[:]...))
 }
 
 // ParseStatusList reads the name of a status list as Token.Status spells it. What it returns true for is the name of a
 // list that tokens refer to.
 func (s *Service) ParseStatusList(text string) (StatusList, bool) {
 	name, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(name) != listFieldsSize+listFilterSize || name[0] != listVersion {
-		return StatusList{}, false
-	}
-	key, known := s.mint.lists[keys.ID(name[1])]
-	if !known {
-		return StatusList{}, false
-	}
-	var filter [listFilterSize]byte
-	key.sum(filter[:], name[:listFieldsSize])
-	if !hmac.Equal(filter[:], name[listFieldsSize:]) {
+	if err != nil || len(name) != listFieldsSize+filterSize {
 		return StatusList{}, false
 	}
 	epoch := ClientEpoch{binary.BigEndian.Uint32(name[2:]), binary.BigEndian.Uint32(name[6:])}
-	return StatusList{epoch, binary.BigEndian.Uint64(name[10:])}, true
+	l, id := StatusList{epoch, binary.BigEndian.Uint64(name[10:])}, keys.ID(name[1])
+	key, known := s.mint.lists[id]
+	if !known {
+		return StatusList{}, false
+	}
+	fields := l.fields(id)
+	filter := key.filter(fields)
+	good := hmac.Equal(append(fields[:listFieldsSize], filter[:]...), name)
+	return l, good
 }
 
 // StatusBits is the content of a list: a bit for each place, the lowest of the first byte for index 0, set for a grant that
