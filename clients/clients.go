@@ -191,7 +191,10 @@ func New(s store.Store, changes *store.Changes) *Registry {
 	return &Registry{store: s, table: store.NewTable(s, changes, "client", names, cacheLimit)}
 }
 
-func numberName(n uint32) string { return "#" + strconv.FormatUint(uint64(n), 10) }
+func numberName(n uint32) string {
+	var usual [12]byte
+	return string(strconv.AppendUint(append(usual[:0], '#'), uint64(n), 10))
+}
 
 // Get returns the client of a client_id as it was within the last second, or store.ErrNotFound. It is shared: do not
 // modify what it refers to.

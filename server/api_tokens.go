@@ -17,8 +17,16 @@ type tokenInput struct {
 
 // inspection is what the operator is told of a token: every audience, which no resource sees.
 type inspection struct {
-	introspection
-	Audience []string `json:"aud"`
+	Active    bool     `json:"active"`
+	Scope     string   `json:"scope"`
+	ClientID  string   `json:"client_id"`
+	Username  string   `json:"username,omitempty"`
+	TokenType string   `json:"token_type"`
+	Expires   int64    `json:"exp"`
+	Subject   string   `json:"sub"`
+	Audience  []string `json:"aud"`
+	Issuer    string   `json:"iss"`
+	ID        string   `json:"jti"`
 }
 
 func (s *Server) inspectToken(c *gin.Context) {
@@ -36,10 +44,10 @@ func (s *Server) inspectToken(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	writeJSON(c, http.StatusOK, inspection{Audience: token.Audience, introspection: introspection{
+	writeJSON(c, http.StatusOK, inspection{
 		Active: true, Scope: token.Scopes.String(), ClientID: token.ClientID, Username: token.Username, TokenType: token.TokenType,
-		Expires: token.Expires.Unix(), Subject: token.Subject, Issuer: token.Issuer, ID: token.ID,
-	}})
+		Expires: token.Expires.Unix(), Subject: token.Subject, Audience: token.Audience, Issuer: token.Issuer, ID: token.ID,
+	})
 }
 
 func (s *Server) revokeAnyToken(c *gin.Context) {

@@ -122,7 +122,10 @@ func (s *Server) returnToDemoApp(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	var tokens tokenBody
+	var tokens struct {
+		AccessToken string `json:"access_token"`
+		Scope       string `json:"scope"`
+	}
 	if err := json.Unmarshal(body, &tokens); err != nil || tokens.AccessToken == "" {
 		return s.answerDemoApp(c, demoView{Problem: "The code was not accepted. Please begin again."})
 	}

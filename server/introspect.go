@@ -2,11 +2,12 @@ package server
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -19,18 +20,12 @@ import (
 	"github.com/safeconduct/safeconduct/store"
 )
 
-// introspection is the answer about a good token (RFC 7662 §2.2).
-type introspection struct {
-	Active    bool   `json:"active"`
-	Scope     string `json:"scope"`
-	ClientID  string `json:"client_id"`
-	Username  string `json:"username,omitempty"`
-	TokenType string `json:"token_type"`
-	Expires   int64  `json:"exp"`
-	Subject   string `json:"sub"`
-	Audience  string `json:"aud"`
-	Issuer    string `json:"iss"`
-	ID        string `json:"jti"`
+// introspection is the answer about a good token (RFC 7662 §2.2), for a caller that sees one audience.
+func introspection(t *scopes.Token, audience string) []byte {
+	const usualSize = 512
+	return newObject(usualSize).truth("active", true).text("scope", t.Scopes.String()).text("client_id", t.ClientID).
+		textIfAny("username", t.Username).text("token_type", t.TokenType).number("exp", t.Expires.Unix()).text("sub", t.Subject).
+		text("aud", audience).text("iss", t.Issuer).text("jti", t.ID).end()
 }
 
 // inactive is the one answer about everything else. It never says why.
@@ -64,25 +59,14 @@ func (s *Server) introspect(c *gin.Context) {
 	}
 	token, err := s.check(ctx, resource.Number, text)
 	if errors.Is(err, scopes.ErrInactive) {
-		s.answerInactive(c, resource)
+		s.answerIntrospection(c, resource, inactive)
 		return
 	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	s.answerIntrospection(c, resource, introspection{
-		Active: true, Scope: token.Scopes.String(), ClientID: token.ClientID, Username: token.Username, TokenType: token.TokenType,
-		Expires: token.Expires.Unix(), Subject: token.Subject, Audience: resource.ID, Issuer: token.Issuer, ID: token.ID,
-	})
-}
-
-func (s *Server) answerInactive(c *gin.Context, resource *resources.Resource) {
-	if wantsMediaType(c.Request, signedIntrospectionMedia) {
-		s.answerIntrospection(c, resource, json.RawMessage(inactive))
-		return
-	}
-	respond(c, http.StatusOK, jsonMedia, inactive)
+	s.answerIntrospection(c, resource, introspection(token, resource.ID))
 }
 
 // signedIntrospectionType is the media type and, without its beginning, the type of a signed answer (RFC 9701 §4, §5).
@@ -93,16 +77,16 @@ const (
 
 // signedIntrospection is an answer that its reader can keep as a proof (RFC 9701 §5).
 type signedIntrospection struct {
-	Issuer        string `json:"iss"`
-	Audience      string `json:"aud"`
-	Issued        int64  `json:"iat"`
-	Introspection any    `json:"token_introspection"`
+	Issuer        string          `json:"iss"`
+	Audience      string          `json:"aud"`
+	Issued        int64           `json:"iat"`
+	Introspection json.RawMessage `json:"token_introspection"`
 }
 
 // answerIntrospection answers in JSON, or signed where that is asked for.
-func (s *Server) answerIntrospection(c *gin.Context, resource *resources.Resource, answer any) {
+func (s *Server) answerIntrospection(c *gin.Context, resource *resources.Resource, answer []byte) {
 	if !wantsMediaType(c.Request, signedIntrospectionMedia) {
-		writeJSON(c, http.StatusOK, answer)
+		respond(c, http.StatusOK, jsonMedia, answer)
 		return
 	}
 	alg := resource.Alg
@@ -194,11 +178,25 @@ func (s *Server) holderOf(ctx context.Context, token *grants.Token) (string, hol
 // tokens under the same serial; and whether it is narrowed, because a plain one may share all of these with it (RFC 7519
 // §4.1.7: no two may share an id).
 func tokenID(t *grants.Token) string {
-	id := fmt.Sprintf("%s.%d.%d", t.ID, t.Serial, t.Expires.Unix())
+	id := make([]byte, 0, 64)
+	id = appendUUID(id, t.ID)
+	id = strconv.AppendUint(append(id, '.'), uint64(t.Serial), 10)
+	id = strconv.AppendInt(append(id, '.'), t.Expires.Unix(), 10)
 	if t.Narrowed {
-		id += ".n"
+		id = append(id, ".n"...)
 	}
-	return id
+	return string(id)
+}
+
+// appendUUID appends an id as its String method spells it.
+func appendUUID(dst []byte, id uuid.UUID) []byte {
+	for i, end := range [...]int{4, 6, 8, 10, 16} {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, id[[...]int{0, 4, 6, 8, 10}[i]:end])
+	}
+	return dst
 }
 
 // everyResource stands for all audiences at once.

@@ -135,17 +135,17 @@ type Server struct {
 	identity  *resources.Resource
 
 	pages *templates.Set
-	// Headers of every answer, of public documents and of pages.
-	everyHeader, publicHeader, pageHeader sharedHeader
-	forms                                 formTokens
-	browsers                              knownBrowsers
-	crossOrigin                           *http.CrossOriginProtection
-	notices                               *notices
-	lastKeys                              atomic.Pointer[keySet]
-	feed                                  *feed
-	statusLists                           compressor
+	// Headers of every answer, of those with tokens, of public documents and of pages.
+	everyHeader, tokenHeader, publicHeader, pageHeader sharedHeader
+	forms                                              formTokens
+	browsers                                           knownBrowsers
+	crossOrigin                                        *http.CrossOriginProtection
+	notices                                            *notices
+	lastKeys                                           atomic.Pointer[keySet]
+	feed                                               *feed
 	// stopping is closed when the server was told to stop, so that streams end.
-	stopping chan struct{}
+	stopping    chan struct{}
+	statusLists compressor
 
 	metadata []byte
 	health   health
@@ -178,7 +178,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	})
 	s.clients.TellEnds(s.clientEnded)
 	s.forms, s.browsers = newFormTokens(c.Keys), newKnownBrowsers(c.Keys)
-	s.everyHeader, s.publicHeader, s.pageHeader = everyHeader(s.secure()), publicHeader(), pageHeader()
+	s.everyHeader, s.tokenHeader, s.publicHeader, s.pageHeader = everyHeader(s.secure()), tokenHeader(), publicHeader(), pageHeader()
 	s.notices = newNotices(c.NotifyNetworks)
 	s.feed, s.stopping = newFeed(c.Store), make(chan struct{})
 	s.crossOrigin = http.NewCrossOriginProtection()

@@ -38,14 +38,12 @@ type tokenCallKey struct{}
 
 func callOf(ctx context.Context) *tokenCall { return ctx.Value(tokenCallKey{}).(*tokenCall) }
 
-// tokenBody is a successful answer of the token endpoint (RFC 6749 §5.1).
-type tokenBody struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
+// body is a successful answer of the token endpoint (RFC 6749 §5.1).
+func (info *tokenInfo) body() []byte {
+	t := info.tokens
+	return newObject(len(t.Access)+len(t.Refresh)+len(info.idToken)+len(info.GetScope())+160).
+		text("access_token", t.Access).text("token_type", "Bearer").number("expires_in", int64(t.Life.Seconds())).
+		textIfAny("refresh_token", t.Refresh).textIfAny("id_token", info.idToken).text("scope", info.GetScope()).end()
 }
 
 // token is the token endpoint (RFC 6749 §3.2). Our strict reading of the request comes before go-oauth2 sees any of it;
@@ -78,12 +76,15 @@ func (s *Server) token(c *gin.Context) {
 		return
 	}
 	// 3. Answer from what was issued.
-	issued := info.(*tokenInfo)
-	c.Header("Pragma", "no-cache")
-	writeJSON(c, http.StatusOK, tokenBody{
-		AccessToken: issued.tokens.Access, TokenType: "Bearer", ExpiresIn: int64(issued.tokens.Life.Seconds()),
-		RefreshToken: issued.tokens.Refresh, IDToken: issued.idToken, Scope: issued.GetScope(),
-	})
+	s.tokenHeader.copyTo(c.Writer.Header())
+	respond(c, http.StatusOK, jsonMedia, info.(*tokenInfo).body())
+}
+
+// tokenHeader are the headers of an answer that holds tokens, beside those of every answer (RFC 6749 §5.1).
+func tokenHeader() sharedHeader {
+	var h sharedHeader
+	h.add("Pragma", "no-cache")
+	return h
 }
 
 func checkGrantForm(f form) error {

@@ -65,13 +65,11 @@ func NewCache[T any](c *Changes, kind string, limit int) *Cache[T] {
 // Load returns the value of id: from memory while Changes is fresh, else by read. Errors are not remembered. Of
 // callers that miss at once each reads for itself.
 func (c *Cache[T]) Load(ctx context.Context, id string, read func(context.Context) (T, error)) (T, error) {
+	if value, found := c.Lookup(id); found {
+		return value, nil
+	}
 	now, fresh := c.changes.fresh()
 	shard := c.shard(id)
-	if fresh {
-		if value, found := shard.lookup(id, now); found {
-			return value, nil
-		}
-	}
 	r := shard.begin(id)
 	keep := false
 	var value T
@@ -79,6 +77,16 @@ func (c *Cache[T]) Load(ctx context.Context, id string, read func(context.Contex
 	value, err := read(ctx)
 	keep = fresh && err == nil
 	return value, err
+}
+
+// Lookup returns the value of id if it is in memory and trusted. Who asks it first and finds something need not make a
+// function that reads.
+func (c *Cache[T]) Lookup(id string) (value T, found bool) {
+	now, fresh := c.changes.fresh()
+	if !fresh {
+		return value, false
+	}
+	return c.shard(id).lookup(id, now)
 }
 
 // forget drops what is remembered of id, and keeps readings under way from being remembered.

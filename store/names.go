@@ -29,9 +29,12 @@ func (e *TakenError) Is(target error) bool { return target == ErrExists }
 // ByName returns the record that holds name, as it was within the last second, or ErrNotFound. It is shared: do not
 // modify it or what it refers to.
 func (t *Table[T]) ByName(ctx context.Context, name string) (*T, error) {
-	id, err := t.names.Load(ctx, name, func(ctx context.Context) (string, error) { return t.holder(ctx, name) })
-	if err != nil {
-		return nil, err
+	id, found := t.names.Lookup(name)
+	if !found {
+		var err error
+		if id, err = t.names.Load(ctx, name, func(ctx context.Context) (string, error) { return t.holder(ctx, name) }); err != nil {
+			return nil, err
+		}
 	}
 	h, err := t.remembered(ctx, id)
 	if err == nil && slices.Contains(h.names, name) {

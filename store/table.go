@@ -66,6 +66,9 @@ func (t *Table[T]) Get(ctx context.Context, id string) (*T, error) {
 }
 
 func (t *Table[T]) remembered(ctx context.Context, id string) (*held[T], error) {
+	if h, found := t.records.Lookup(id); found {
+		return h, nil
+	}
 	return t.records.Load(ctx, id, func(ctx context.Context) (*held[T], error) {
 		value, err := t.Fresh(ctx, id)
 		if err != nil {
