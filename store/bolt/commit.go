@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -106,12 +107,20 @@ func (s *Store) write(w *write) error {
 }
 
 func (s *Store) lead() {
-	for batch := s.queue.take(); len(batch) > 0; batch = s.queue.take() {
+	for batch := s.gather(); len(batch) > 0; batch = s.gather() {
 		s.commit(batch)
 		for _, w := range batch {
 			close(w.done)
 		}
 	}
+}
+
+// gather returns the next batch. Before, it lets everybody go on who can: on a machine with few cores those who could add a
+// write would else stand still until the commit is over, and each would get one of his own. Nobody waits for them: a lone
+// write finds nobody to let go first.
+func (s *Store) gather() []*write {
+	runtime.Gosched()
+	return s.queue.take()
 }
 
 // commit does a batch and sets the error of each write.
