@@ -173,8 +173,7 @@ type grant struct {
 
 // created is the moment in the id (RFC 9562 §5.7), to the millisecond.
 func (g grant) created() time.Time {
-	ms := int64(binary.BigEndian.Uint64(append([]byte{0, 0}, g.id[:6]...)))
-	return time.UnixMilli(ms)
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(g.id[:8]) >> 16))
 }
 
 func (g grant) epoch() ClientEpoch { return ClientEpoch{g.Client, g.ClientEpoch} }

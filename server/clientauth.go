@@ -83,7 +83,8 @@ func parseBasic(header string) (credentials, bool) {
 	if !found || !strings.EqualFold(scheme, "Basic") {
 		return credentials{}, false
 	}
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimLeft(encoded, " "))
+	var usual [256]byte // longer than nearly all ids with their secrets: it need not be allocated
+	raw, err := base64.StdEncoding.AppendDecode(usual[:0], []byte(strings.TrimLeft(encoded, " ")))
 	if err != nil {
 		return credentials{}, false
 	}

@@ -148,7 +148,7 @@ func (s *Server) facts(ctx context.Context, resource uint32, token *grants.Token
 		if err != nil {
 			return nil, gone(err)
 		}
-		facts.Subject, facts.Username = user.ID.String(), user.Username
+		facts.Subject, facts.Username = token.User.String(), user.Username
 	}
 	return facts, nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	cacheLimit   = 20_000
+	cacheLimit   = 100_000 // at half a kilobyte each; a token whose user is not remembered costs a second read
 	listLimit    = 1000
 	nameLimit    = 200 // runes
 	emailLimit   = 254 // bytes, RFC 5321
