@@ -17,6 +17,7 @@ var openRoutes = []string{
 	"GET /oauth/revocations", "GET /oauth/status/:alg/:list", "GET /.well-known/oauth-protected-resource/api/v1", "GET /.well-known/oauth-protected-resource/oauth/userinfo",
 	// A proxy asks by the method of the request that it is about to let through.
 	"GET /oauth/check", "HEAD /oauth/check", "POST /oauth/check", "PUT /oauth/check", "PATCH /oauth/check", "DELETE /oauth/check", "OPTIONS /oauth/check",
+	"GET /oauth/check/*path", "HEAD /oauth/check/*path", "POST /oauth/check/*path", "PUT /oauth/check/*path", "PATCH /oauth/check/*path", "DELETE /oauth/check/*path", "OPTIONS /oauth/check/*path",
 	"GET /assets/:name", "GET /demo/app", "GET /demo/app/start", "GET /demo/app/callback", // the demo app is a client, not a part of the server
 }
 

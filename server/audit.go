@@ -76,11 +76,16 @@ func (s *Server) auditResource(ctx context.Context, slug string, network netip.A
 	if !errors.Is(err, resources.ErrUnauthenticated) {
 		return
 	}
+	s.auditStranger(ctx, "resource.refused", s.knownSlug(ctx, slug), "", network)
+}
+
+// knownSlug is the slug of a resource as the log may have it: one that nobody has may be a secret in the wrong place.
+func (s *Server) knownSlug(ctx context.Context, slug string) string {
 	catalogue, err := s.resources.Catalogue(ctx)
 	if err != nil || !slices.ContainsFunc(catalogue.All(), func(r *resources.Resource) bool { return r.Slug == slug }) {
-		slug = ""
+		return ""
 	}
-	s.auditStranger(ctx, "resource.refused", slug, "", network)
+	return slug
 }
 
 func (s *Server) auditStranger(ctx context.Context, event, id, reason string, network netip.Addr) {

@@ -97,9 +97,12 @@ func knownMethod(method string) string {
 }
 
 // checkHost refuses requests for a name that is not ours, so that no answer can be attributed to another host. Health
-// checks come by address and are let through, and so is what the page is made of that tells people of the wrong name.
+// checks come by address and are let through, and so is what the page is made of that tells people of the wrong name. So
+// are proxies that ask about a request: Caddy and Envoy ask under the host that the user wrote, Traefik under our address.
+// Their answer tells of a token and holds no link, issuer or cookie that could be attributed to a host.
 func (s *Server) checkHost(c *gin.Context) {
-	if s.hosts[hostName(c.Request.Host, s.issuer)] || isHealthPath(c.Request.URL.Path) || strings.HasPrefix(c.Request.URL.Path, assetsPath) || isLocal(c.Request.Context()) {
+	path := c.Request.URL.Path
+	if s.hosts[hostName(c.Request.Host, s.issuer)] || isHealthPath(path) || isCheckPath(path) || strings.HasPrefix(path, assetsPath) || isLocal(c.Request.Context()) {
 		return
 	}
 	s.fail(c, &failure{status: http.StatusMisdirectedRequest, code: codeInvalidRequest,
@@ -122,7 +125,11 @@ func (s *Server) checkSpelling(c *gin.Context) {
 	if raw == "" {
 		return
 	}
-	pattern, given := strings.Split(c.FullPath(), "/"), strings.Split(raw, "/")
+	fixed, _, open := strings.Cut(c.FullPath(), "*") // what stands behind is not ours to spell
+	pattern, given := strings.Split(fixed, "/"), strings.Split(raw, "/")
+	if open && len(given) >= len(pattern) {
+		pattern, given = pattern[:len(pattern)-1], given[:len(pattern)-1]
+	}
 	same := len(pattern) == len(given)
 	for i := 0; same && i < len(pattern); i++ {
 		same = strings.HasPrefix(pattern[i], ":") || pattern[i] == given[i]

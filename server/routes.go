@@ -162,6 +162,7 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 	// A proxy asks by the method of the request that it is about to let through.
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
 		engine.Handle(method, checkPath, s.forwardAuth)
+		engine.Handle(method, checkAnyPath, s.forwardAuth)
 	}
 	for _, path := range corsPaths {
 		engine.OPTIONS(path, s.preflight)
