@@ -32,6 +32,7 @@ programs:
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$$missing chromium"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || [ -f $(AXE)/axe.min.js -a -f $(EXAMPLES)/node/.installed ] || missing="$$missing npm"; \
+	command -v caddy >/dev/null || missing="$$missing caddy"; \
 	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$$missing nginx"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || [ -f $(EXAMPLES)/venv/.installed ] || missing="$$missing python3-venv"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \

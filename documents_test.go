@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
 )
 
 // blocks returns the fenced blocks of a language in a document.
@@ -164,6 +166,39 @@ func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
 	}
 	if compiled == 0 {
 		t.Error("no program found")
+	}
+}
+
+// The blocks for proxies are copied as they stand: the proxies themselves read them without complaint.
+func TestProxyBlocksInTheDocumentsAreRead(t *testing.T) {
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin") // where Debian keeps nginx
+	need(t, "nginx")
+	need(t, "caddy")
+	const document = "docs/protect-an-api.md"
+	folder := t.TempDir()
+	for language, test := range map[string]struct{ before, after, command string }{
+		"nginx": {"error_log stderr; pid nginx.pid; events {}\nhttp { access_log off; server { listen 127.0.0.1:9;\n", "}}\n",
+			`nginx -t -q -p . -e stderr -c`},
+		"caddyfile": {"", "", "HOME=. caddy adapt --adapter caddyfile --config"},
+	} {
+		found := blocks(t, document, language)
+		if len(found) != 1 {
+			t.Fatalf("%d blocks for %s", len(found), language)
+		}
+		block := filepath.Join(folder, language)
+		if err := os.WriteFile(block, []byte(test.before+found[0]+test.after), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		read := exec.Command("bash", "-c", test.command+" "+block)
+		read.Dir = folder
+		if out, err := read.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", language, err, out)
+		}
+	}
+	for i, block := range blocks(t, document, "yaml") {
+		if err := yaml.Unmarshal([]byte(block), new(map[string]any)); err != nil {
+			t.Errorf("block %d of YAML: %v", i+1, err)
+		}
 	}
 }
 

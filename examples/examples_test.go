@@ -41,6 +41,11 @@ func TestNginx(t *testing.T) {
 	try(t, "nginx", revoked)
 }
 
+func TestCaddy(t *testing.T) {
+	need(t, "command -v caddy")
+	try(t, "caddy", revoked)
+}
+
 func TestDjangoIntrospection(t *testing.T) {
 	need(t, ".cache/examples/venv/bin/python -c 'import rest_framework, requests'")
 	try(t, "django-introspection", revoked)
@@ -84,15 +89,17 @@ func try(t *testing.T, example, want string) {
 	port := freePort(t)
 	here := strings.NewReplacer(
 		"localhost:8080", strings.TrimPrefix(startDev(t, binary, data), "http://"), "9090", port, "9091", freePort(t),
-		"safeconduct-dev", data, `PATH="$PWD:`, `PATH="`+filepath.Dir(binary)+":", "examples/nginx/nginx.conf", filepath.Join(data, "here.conf"),
+		"safeconduct-dev", data, `PATH="$PWD:`, `PATH="`+filepath.Dir(binary)+":", "examples/nginx/", data+"/here-", "examples/caddy/Caddyfile", data+"/Caddyfile",
 		// What a client says of itself must not reach the API.
 		"curl ", "curl -H 'X-Auth-Subject: forged' -H 'X-Auth-Username: forged' ")
-	conf, err := os.ReadFile("nginx/nginx.conf")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(data, "here.conf"), []byte(here.Replace(string(conf))), 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
+	for from, to := range map[string]string{"nginx/nginx.conf": "here-nginx.conf", "caddy/Caddyfile": "Caddyfile"} {
+		conf, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(data, to), []byte(here.Replace(string(conf))), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	commands := strings.Split(strings.TrimSpace(own[0]), "\n")

@@ -329,3 +329,38 @@ func TestAStreamEndsWithItsCredential(t *testing.T) {
 		})
 	}
 }
+
+// What docs/scopes.md says: introspection drops a scope that was taken from a client, or removed, at once; who verifies the
+// token by itself does not hear of it and accepts the scope until the token expires.
+func TestTakenScopesReachLocalVerifiersAtExpiry(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t)
+	stock := d.signedAPI("stock")
+	app := d.client("service", obj{"scopes": []string{"stock:read", "stock:write"}})
+	checker, err := scopes.NewChecker(scopes.Config{Issuer: d.url, Audience: "https://stock.example", ID: stock.id, Secret: stock.secret, Clock: d.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checker.Close() })
+	token := d.token(app, form("grant_type", "client_credentials")).str("access_token")
+	for _, take := range []func(){
+		func() {
+			d.mustAdmin(http.MethodPatch, "/clients/"+app.id, obj{"remove_scopes": []string{"stock:write"}})
+		},
+		func() {
+			d.mustAdmin(http.MethodPatch, "/resources/stock", obj{"remove_scopes": []string{"stock:write"}})
+		},
+	} {
+		take()
+		if said := d.introspect(stock, token).str("scope"); said != "stock:read" {
+			t.Errorf("introspection says %q", said)
+		}
+		if facts, err := checker.Check(t.Context(), token); err != nil || !facts.Scopes.Has("stock:write") {
+			t.Errorf("the local verifier says %v: %v", facts, err)
+		}
+	}
+	d.clock.Advance(11 * time.Minute)
+	if _, err := checker.Check(t.Context(), token); !errors.Is(err, scopes.ErrInactive) {
+		t.Errorf("an expired token: %v", err)
+	}
+}

@@ -25,7 +25,7 @@ func (a *app) clientCommand() *cobra.Command {
 	below := append([]*cobra.Command{k.listCommand(), k.getCommand(), a.createClientCommand(), editClientCommand(k), k.deleteCommand(" and end all that was granted to it")},
 		k.switchCommands("Shut a client out everywhere and end all that was granted to it", "Let a disabled client in again")...)
 	below = append(below, scopesOfClientCommand(k, "allow", "Let a client ask for scopes", "add_scopes"),
-		scopesOfClientCommand(k, "deny", "Take scopes from a client, and from its tokens at once", "remove_scopes"), k.secretCommands())
+		scopesOfClientCommand(k, "deny", "Take scopes from a client and its tokens (a JWT that an API verifies itself keeps them until it expires)", "remove_scopes"), k.secretCommands())
 	return a.group("client", "Register and manage clients: the apps that ask for tokens", []string{"clients"}, below...)
 }
 

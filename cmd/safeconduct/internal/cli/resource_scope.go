@@ -96,7 +96,7 @@ func editScopeCommand(k *kind[api.ResourceRecord]) *cobra.Command {
 
 func removeScopesCommand(k *kind[api.ResourceRecord]) *cobra.Command {
 	return &cobra.Command{
-		Use: "remove SLUG SCOPE…", Short: "Remove scopes from a resource, and from all tokens at once", Args: arguments("SLUG", "SCOPE…"),
+		Use: "remove SLUG SCOPE…", Short: "Remove scopes from a resource and all tokens (a JWT that an API verifies itself keeps them until it expires)", Args: arguments("SLUG", "SCOPE…"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return changeScopes(cmd, k, args[0], map[string]any{"remove_scopes": words(args[1:])}, "Removed from resource "+args[0])
 		},
