@@ -10,7 +10,7 @@ settings.configure(
     ALLOWED_HOSTS=["localhost", "127.0.0.1"],
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"],
     REST_FRAMEWORK={
-        "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"],
+        "DEFAULT_AUTHENTICATION_CLASSES": ["authentication.RevocableAuthentication"],
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     },
     SIMPLE_JWT={

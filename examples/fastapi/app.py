@@ -5,7 +5,8 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from revocations import NotKnown, Revocations
 
 ISSUER = os.environ["ISSUER"]
-keys = jwt.PyJWKClient(ISSUER + "/.well-known/jwks.json")
+# A key that is not known is looked for at most every 30 seconds: anybody can name one.
+keys = jwt.PyJWKClient(ISSUER + "/.well-known/jwks.json", timeout=5, cooldown_duration=30)
 revocations = Revocations(ISSUER)
 app = FastAPI()
 

@@ -11,10 +11,10 @@ import (
 )
 
 func main() {
-	tokens, err := scopes.NewIntrospector(scopes.IntrospectorConfig{
-		URL: os.Getenv("ISSUER") + "/oauth/introspect",
-		ID:  "books", Secret: os.Getenv("BOOKS_SECRET"),
+	tokens, err := scopes.NewChecker(scopes.Config{
+		Issuer:   os.Getenv("ISSUER"),
 		Audience: "https://books.example",
+		ID:       "books", Secret: os.Getenv("BOOKS_SECRET"),
 	})
 	if err != nil {
 		log.Fatal(err)
