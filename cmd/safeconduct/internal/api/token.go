@@ -4,13 +4,34 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 )
 
-// tokenPath is the token endpoint of every Safeconduct server.
-const tokenPath = "/oauth/token"
+// The token endpoint and the metadata of every Safeconduct server.
+const (
+	tokenPath    = "/oauth/token"
+	metadataPath = "/.well-known/oauth-authorization-server"
+)
+
+// Issuer asks the server for the name under which it issues tokens (RFC 8414 §3).
+func (c *Client) Issuer(ctx context.Context) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+metadataPath, nil)
+	if err != nil {
+		return "", err
+	}
+	raw, err := exchange(c.http, request, c.base)
+	if err != nil {
+		return "", err
+	}
+	var metadata struct{ Issuer string }
+	if err := json.Unmarshal(raw, &metadata); err != nil {
+		return "", fmt.Errorf("read the metadata of the server: %w", err)
+	}
+	return metadata.Issuer, nil
+}
 
 // TokenRequest asks for a token by client credentials (RFC 6749 §4.4).
 type TokenRequest struct {

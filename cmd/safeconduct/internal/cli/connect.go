@@ -105,10 +105,9 @@ func (a *app) callLocal(ctx context.Context, act func(context.Context, *api.Clie
 		return err
 	}
 	socket := loaded.Socket()
-	conn, err := net.DialTimeout("unix", socket, socketPatience)
+	err = knock(socket)
 	switch {
 	case err == nil:
-		_ = conn.Close()
 		return act(ctx, api.Socket(socket))
 	case errors.Is(err, syscall.EACCES):
 		return &failure{exit: exitNotAllowed, code: "access_denied", message: "you may not use the socket " + socket,
@@ -133,6 +132,15 @@ func (a *app) callLocal(ctx context.Context, act func(context.Context, *api.Clie
 	}
 	a.say("No server runs on " + loaded.StoreName() + "; working on the data directly.")
 	return errors.Join(act(ctx, api.InProcess(opened.Server.LocalHandler())), opened.Close())
+}
+
+// knock finds out whether a server listens on a unix socket.
+func knock(socket string) error {
+	conn, err := net.DialTimeout("unix", socket, socketPatience)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 func isFolder(path string) bool {

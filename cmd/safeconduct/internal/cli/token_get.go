@@ -16,14 +16,15 @@ func (a *app) getTokenCommand() *cobra.Command {
 	var fromStdin, inBody bool
 	cmd := &cobra.Command{
 		Use: "get CLIENT", Short: "Get an access token by client credentials", Args: arguments("CLIENT"),
-		Long: "Get an access token by client credentials, from --server or the configured issuer. The client's secret is read from\n" +
-			"--secret-file, --secret-stdin, SAFECONDUCT_CLIENT_SECRET or SAFECONDUCT_CLIENT_SECRET_FILE, or asked for.",
+		Long: "Get an access token by client credentials, from --server, the server that runs on --data-dir, or the configured\n" +
+			"issuer. The client's secret is read from --secret-file, --secret-stdin, SAFECONDUCT_CLIENT_SECRET or\n" +
+			"SAFECONDUCT_CLIENT_SECRET_FILE, or asked for.",
 		Example: example(
 			"safeconduct token get report --scope orders:read --secret-file report.secret", "with what comes with it",
 			"TOKEN=$(safeconduct token get report --scope orders:read --secret-file report.secret -q)", "the bare token",
 		),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			base, err := a.issuer()
+			base, err := a.issuer(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -58,8 +59,9 @@ func (a *app) getTokenCommand() *cobra.Command {
 	return cmd
 }
 
-// issuer is the server that issues: the one that was named, or the configured issuer.
-func (a *app) issuer() (string, error) {
+// issuer is the server that issues: the one that was named, the one that runs on this machine, under the name that it has
+// there, or else the configured issuer.
+func (a *app) issuer(ctx context.Context) (string, error) {
 	base, err := a.remote()
 	if err != nil || base != "" {
 		return base, err
@@ -67,6 +69,9 @@ func (a *app) issuer() (string, error) {
 	loaded, err := a.configuration()
 	if err != nil {
 		return "", err
+	}
+	if socket := loaded.Socket(); knock(socket) == nil {
+		return api.Socket(socket).Issuer(ctx)
 	}
 	return loaded.Issuer, nil
 }
