@@ -59,6 +59,12 @@ func TestProxyIsToldWhoMayPass(t *testing.T) {
 			}
 		}
 	}
+	// Who comes from other frameworks writes Api-Key before a key, and before nothing else.
+	for word, want := range map[string]int{"Bearer ": 200, "Api-Key ": 200, "api-key ": 200, "Token ": 401} {
+		wantStatus(t, d.check("?scope=orders:read", "", "Authorization", word+key), want)
+	}
+	wantError(t, d.check("?scope=orders:write", "", "Authorization", "Api-Key "+key), http.StatusForbidden, "insufficient_scope")
+	wantStatus(t, d.check("?scope=orders:read", "", "Authorization", "Api-Key "+opaque), http.StatusUnauthorized)
 	wantStatus(t, d.check("", signed, "X-Required-Scope", "stock:read"), http.StatusOK)
 	wantError(t, d.check("?scope=stock:write", signed, "X-Required-Scope", "stock:read"), http.StatusForbidden, "insufficient_scope") // what the proxy says counts
 

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -188,6 +189,41 @@ func TestEveryCharacterOfATokenCounts(t *testing.T) {
 		wantError(t, d.handle(r), http.StatusBadRequest, "invalid_grant")
 	}
 	d.mustRefresh(c, refresh)
+}
+
+// RFC 7662 §4: who asks about a token that is another API's must not learn that there is such a token. The answer is that
+// about a token whose grant is gone, to the byte and header, for the same work: what is equal work takes equal time.
+func TestAForeignTokenIsAnsweredAsAnUnknownOne(t *testing.T) {
+	t.Parallel()
+	d, watched := deployWatched(t)
+	stock := d.signedAPI("stock")
+	d.signedAPI("other")
+	d.signedAPI("plain", obj{"token_format": "opaque"})
+	d.user("ada")
+	c := d.client("confidential", obj{"scopes": []string{"stock:read", "other:read", "plain:read"}})
+	for _, form := range []string{"other", "plain"} {
+		foreign, unknown := d.mustLogin(c, "ada", "scope", form+":read").str("access_token"), d.mustLogin(c, "ada", "scope", form+":read").str("access_token")
+		wantStatus(t, d.revoke(c, unknown), http.StatusOK)
+		type behaviour struct {
+			status        int
+			header, text  string
+			reads, writes int
+		}
+		about := func(token string) (b behaviour) {
+			watched.settled(t, func() { d.wantInactive(stock, token) }, 1)
+			b.reads, b.writes = watched.during(func() {
+				a := d.introspect(stock, token)
+				a.header.Del("X-Request-Id")
+				a.header.Del("Date")
+				b.status, b.header, b.text = a.status, fmt.Sprint(a.header), a.text
+			})
+			return b
+		}
+		ofForeign, ofUnknown := about(foreign), about(unknown)
+		if ofForeign != ofUnknown || ofForeign.status != http.StatusOK || ofForeign.text != inactive || ofForeign.reads != 1 || ofForeign.writes != 0 {
+			t.Errorf("%s: about a foreign token %+v, about an unknown one %+v", form, ofForeign, ofUnknown)
+		}
+	}
 }
 
 // Garbage costs no look at the store, a good token one.

@@ -127,3 +127,31 @@ func TestSignedTokenIsForItsAudience(t *testing.T) {
 		}
 	}
 }
+
+// RFC 7519 §4.1.7: the clock is no part of what tells tokens apart: two that are issued in one and the same millisecond
+// have ids of their own, to one client and to two, from one grant and from two.
+func TestTokensOfOneMillisecondHaveIDsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t) // its clock stands still
+	d.signedAPI("stock")
+	c, other := d.client("confidential", obj{"scopes": []string{"stock:read", "stock:write"}}), d.client("service", obj{"scopes": []string{"stock:read"}})
+	d.user("ada")
+	first := d.mustLogin(c, "ada", "scope", "stock:read stock:write")
+	machine := func(c client) string {
+		return d.token(c, form("grant_type", "client_credentials", "scope", "stock:read")).str("access_token")
+	}
+	seen := map[any]int{}
+	for i, token := range []string{
+		first.str("access_token"), d.mustRefresh(c, first.str("refresh_token"), "scope", "stock:read").str("access_token"),
+		d.mustLogin(c, "ada", "scope", "stock:read stock:write").str("access_token"), machine(c), machine(c), machine(other),
+	} {
+		claims := payload(t, token, 1)
+		if claims["iat"] != float64(noon.Unix()) {
+			t.Fatalf("token %d is of %v", i, claims["iat"])
+		}
+		if before, taken := seen[claims["jti"]]; taken || claims["jti"] == "" {
+			t.Errorf("tokens %d and %d have the id %v", before, i, claims["jti"])
+		}
+		seen[claims["jti"]] = i
+	}
+}
