@@ -95,7 +95,8 @@ func checkEndpoint(name, raw string, plainHTTP bool) error {
 		"and for private networks when PlainHTTP is set")
 }
 
+// loopback reports whether a host can only be this machine. Names under .localhost are (RFC 6761 section 6.3).
 func loopback(host string) bool {
 	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback() || strings.EqualFold(host, "localhost")
+	return err == nil && address.Unmap().IsLoopback() || strings.HasSuffix("."+strings.ToLower(host), ".localhost")
 }

@@ -122,20 +122,21 @@ func TestIntrospectorDoesNotAskAboutMalformedTokens(t *testing.T) {
 func TestNewIntrospectorRefusesBadConfigurations(t *testing.T) {
 	good := scopes.IntrospectorConfig{URL: "https://auth.example.com/oauth/introspect", ID: "a", Secret: "b"}
 	for name, change := range map[string]func(*scopes.IntrospectorConfig){
-		"no URL":              func(c *scopes.IntrospectorConfig) { c.URL = "" },
-		"a relative URL":      func(c *scopes.IntrospectorConfig) { c.URL = "/oauth/introspect" },
-		"no host":             func(c *scopes.IntrospectorConfig) { c.URL = "https://:443/x" },
-		"another scheme":      func(c *scopes.IntrospectorConfig) { c.URL = "ftp://auth.example.com" },
-		"http elsewhere":      func(c *scopes.IntrospectorConfig) { c.URL = "http://auth.example.com/x" },
-		"a name like a loop":  func(c *scopes.IntrospectorConfig) { c.URL = "http://127.0.0.1.example.com/x" },
-		"a password in it":    func(c *scopes.IntrospectorConfig) { c.URL = "https://u:canary@auth.example.com/x" },
-		"a broken password":   func(c *scopes.IntrospectorConfig) { c.URL = "https://u:canary%zz@auth.example.com/x" },
-		"a fragment":          func(c *scopes.IntrospectorConfig) { c.URL += "#x" },
-		"no ID":               func(c *scopes.IntrospectorConfig) { c.ID = "" },
-		"no secret":           func(c *scopes.IntrospectorConfig) { c.Secret = "" },
-		"a negative time-out": func(c *scopes.IntrospectorConfig) { c.Timeout = -1 },
-		"a negative cache":    func(c *scopes.IntrospectorConfig) { c.CacheFor = -1 },
-		"a negative size":     func(c *scopes.IntrospectorConfig) { c.CacheSize = -1 },
+		"no URL":                func(c *scopes.IntrospectorConfig) { c.URL = "" },
+		"a relative URL":        func(c *scopes.IntrospectorConfig) { c.URL = "/oauth/introspect" },
+		"no host":               func(c *scopes.IntrospectorConfig) { c.URL = "https://:443/x" },
+		"another scheme":        func(c *scopes.IntrospectorConfig) { c.URL = "ftp://auth.example.com" },
+		"http elsewhere":        func(c *scopes.IntrospectorConfig) { c.URL = "http://auth.example.com/x" },
+		"a name like a loop":    func(c *scopes.IntrospectorConfig) { c.URL = "http://127.0.0.1.example.com/x" },
+		"a name like localhost": func(c *scopes.IntrospectorConfig) { c.URL = "http://notlocalhost/x" },
+		"a password in it":      func(c *scopes.IntrospectorConfig) { c.URL = "https://u:canary@auth.example.com/x" },
+		"a broken password":     func(c *scopes.IntrospectorConfig) { c.URL = "https://u:canary%zz@auth.example.com/x" },
+		"a fragment":            func(c *scopes.IntrospectorConfig) { c.URL += "#x" },
+		"no ID":                 func(c *scopes.IntrospectorConfig) { c.ID = "" },
+		"no secret":             func(c *scopes.IntrospectorConfig) { c.Secret = "" },
+		"a negative time-out":   func(c *scopes.IntrospectorConfig) { c.Timeout = -1 },
+		"a negative cache":      func(c *scopes.IntrospectorConfig) { c.CacheFor = -1 },
+		"a negative size":       func(c *scopes.IntrospectorConfig) { c.CacheSize = -1 },
 	} {
 		config := good
 		change(&config)
@@ -146,7 +147,7 @@ func TestNewIntrospectorRefusesBadConfigurations(t *testing.T) {
 	plain := good
 	plain.URL, plain.PlainHTTP = "http://auth.internal/x", true
 	for _, config := range []scopes.IntrospectorConfig{good, plain, {URL: "http://localhost:8080/x", ID: "a", Secret: "b"},
-		{URL: "http://127.0.0.2/x", ID: "a", Secret: "b"}, {URL: "http://[::1]:1/x", ID: "a", Secret: "b"}} {
+		{URL: "http://id.localhost/x", ID: "a", Secret: "b"}, {URL: "http://127.0.0.2/x", ID: "a", Secret: "b"}, {URL: "http://[::1]:1/x", ID: "a", Secret: "b"}} {
 		if _, err := scopes.NewIntrospector(config); err != nil {
 			t.Errorf("%s: %v", config.URL, err)
 		}

@@ -20,15 +20,18 @@ const metadataPath = "/.well-known/oauth-protected-resource"
 type Metadata struct {
 	// Resource is the identifier of the API, as in the audience of its tokens: an https URL without fragment, or http to a
 	// loopback address.
-	Resource string
+	Resource string `json:"resource"`
 	// AuthorizationServers are the issuers whose tokens the API accepts.
-	AuthorizationServers []string
+	AuthorizationServers []string `json:"authorization_servers"`
 	// Scopes are what clients can ask for. Those for a few only may be left out.
-	Scopes []string
+	Scopes []string `json:"scopes_supported,omitempty"`
+	// BearerMethods are the ways to send a token (RFC 6750 section 2). None stand for "header", the only one that this package
+	// reads.
+	BearerMethods []string `json:"bearer_methods_supported"`
 	// Name is the API's name for people.
-	Name string
+	Name string `json:"resource_name,omitempty"`
 	// Documentation is the URL of a page for developers.
-	Documentation string
+	Documentation string `json:"resource_documentation,omitempty"`
 }
 
 // URL returns where the metadata must be found (RFC 9728 section 3.1): clients look nowhere else. It panics when Resource is no good,
@@ -84,14 +87,10 @@ func (m Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "GET or HEAD only", http.StatusMethodNotAllowed)
 		return
 	}
-	body, _ := json.Marshal(struct { // texts: this cannot fail
-		Resource             string   `json:"resource"`
-		AuthorizationServers []string `json:"authorization_servers"`
-		Scopes               []string `json:"scopes_supported,omitempty"`
-		Methods              []string `json:"bearer_methods_supported"`
-		Name                 string   `json:"resource_name,omitempty"`
-		Documentation        string   `json:"resource_documentation,omitempty"`
-	}{m.Resource, m.AuthorizationServers, m.Scopes, []string{"header"}, m.Name, m.Documentation})
+	if len(m.BearerMethods) == 0 {
+		m.BearerMethods = []string{"header"}
+	}
+	body, _ := json.Marshal(m) // texts: this cannot fail
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "public, max-age=3600")

@@ -109,15 +109,6 @@ var specialNetworks = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001:db8::/32"),
 }
 
-func contains(networks []netip.Prefix, addr netip.Addr) bool {
-	for _, network := range networks {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
 // tellAfter lets the apps be told that want to know of the end of sessions. It is called when they have ended: an app can
 // join a session until then. Should it not be known who is to be told, the logout has happened all the same.
 func (s *Server) tellAfter(ctx context.Context, user uuid.UUID, sessions []uuid.UUID) {

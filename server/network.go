@@ -39,8 +39,10 @@ func parseHop(text string) (netip.Addr, error) {
 	return netip.ParseAddr(text)
 }
 
-func (s *Server) trusts(addr netip.Addr) bool {
-	for _, network := range s.proxies {
+func (s *Server) trusts(addr netip.Addr) bool { return contains(s.proxies, addr) }
+
+func contains(networks []netip.Prefix, addr netip.Addr) bool {
+	for _, network := range networks {
 		if network.Contains(addr) {
 			return true
 		}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/safeconduct/safeconduct/server"
 )
 
 // RFC 9728 §3, §5.1: our own protected resources describe themselves at the address that follows from their identifier, and
@@ -53,6 +55,18 @@ func TestOwnResourcesDescribeThemselves(t *testing.T) {
 	for _, path := range []string{"", "/", "/demo", "/api/v1/", "/api/v1/me", "/../api/v1"} {
 		if a := d.call(http.MethodGet, "/.well-known/oauth-protected-resource"+path, ""); a.status == http.StatusOK {
 			t.Errorf("there is a description under %q: %s", path, a.text)
+		}
+	}
+}
+
+// Every issuer that the configuration allows has metadata, also one in the clear on this machine.
+func TestMetadataOfAnyIssuer(t *testing.T) {
+	t.Parallel()
+	for _, issuer := range []string{"https://id.example.com", "http://id.localhost:8080", "http://[::1]:8080", "http://127.0.0.2"} {
+		d := deployBolt(t, func(c *server.Config) { c.Issuer = issuer })
+		a := d.handle(d.request(http.MethodGet, "/.well-known/oauth-protected-resource/api/v1", "", ""))
+		if a.status != http.StatusOK || a.str("resource") != issuer+"/api/v1" {
+			t.Errorf("%s: %d %s", issuer, a.status, a.text)
 		}
 	}
 }

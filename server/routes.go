@@ -53,14 +53,15 @@ type route struct {
 
 // protocolRoutes authenticate their callers themselves, by the rules of the protocol.
 func (s *Server) protocolRoutes() []route {
+	api, identity := s.metadataOf(s.api, "header"), s.metadataOf(s.identity, "header", "body")
 	return []route{
 		{http.MethodPost, tokenPath, nil, s.token},
 		{http.MethodPost, introspectPath, nil, s.introspect},
 		{http.MethodPost, revokePath, nil, s.revoke},
 		{http.MethodGet, revocationsPath, nil, s.revocations},
 		{http.MethodGet, statusPath + "/:alg/:list", nil, s.statusList},
-		{http.MethodGet, resourceMetadataPath + apiPath, nil, s.describeResource(s.api, "header")},
-		{http.MethodGet, resourceMetadataPath + userinfoPath, nil, s.describeResource(s.identity, "header", "body")},
+		{http.MethodGet, api.Path(), nil, s.describeResource(api)},
+		{http.MethodGet, identity.Path(), nil, s.describeResource(identity)},
 		{http.MethodGet, metadataPath, nil, s.discover},
 		{http.MethodGet, discoveryPath, nil, s.discover},
 		{http.MethodGet, jwksPath, nil, s.jwks},
@@ -175,7 +176,7 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 
 // protect mounts routes behind the guard of a resource, each with its own scopes.
 func (s *Server) protect(group *gin.RouterGroup, resource *resources.Resource, routes []route) {
-	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug, ResourceMetadata: s.metadataOf(resource),
+	guard := scopes.Guard{Checker: s.checker(resource), Realm: resource.Slug, ResourceMetadata: s.metadataURL(resource),
 		Refused: func(*http.Request, *scopes.Refusal) {}} // fail logs it
 	for _, r := range routes {
 		group.Handle(r.method, r.path, s.require(guard, r.scopes), r.handler)
