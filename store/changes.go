@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// ChangesTopic is what every running server is subscribed to.
+const ChangesTopic = changesLog
+
 const (
 	changesLog = "changes"
 	// pollEvery bounds how long a change stays unknown to another process when the wake-up is lost.

@@ -55,6 +55,7 @@ type Store struct {
 	sweeper sync.WaitGroup
 	closing chan struct{}
 	close   func() error
+	settle  func() error // what is done with the closed file while the lock still holds; nil for nothing
 }
 
 var _ store.Store = (*Store)(nil)
@@ -69,19 +70,13 @@ func Open(path string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("find data file: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make folder of data file: %w", err)
-	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // one file must not be had twice by two names
-	}
-	held, err := acquire(path)
+	path, held, err := claim(path)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(path + unfinishedSuffix); err == nil {
+		return nil, errors.Join(fmt.Errorf("data file %s was to be filled, and that was cut short: repeat the copy or the restoration, or remove %s: %w",
+			path, path+unfinishedSuffix, store.ErrUnfinished), held.release())
 	}
 	s := &Store{path: path, log: o.Logger, lock: held, closing: make(chan struct{})}
 	s.close = sync.OnceValue(s.shut)
@@ -90,6 +85,23 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	s.sweeper.Go(s.sweepAlways)
 	return s, nil
+}
+
+// claim makes the folder of a data file and takes the lock of the file. It returns the file's one path: it must not be had
+// twice by two names.
+func claim(path string) (string, *lock, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", nil, fmt.Errorf("find data file: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", nil, fmt.Errorf("make folder of data file: %w", err)
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	held, err := acquire(path)
+	return path, held, err
 }
 
 // load makes, inspects and opens the data file, in this order: bbolt trusts what it reads, so it must not read first.
@@ -157,6 +169,9 @@ func (s *Store) shut() error {
 	} else {
 		// bbolt might wait for ever for a transaction that was left open. Its memory map stays, and would keep the lock.
 		errs = append(errs, syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN), s.file.Close())
+	}
+	if s.settle != nil && errors.Join(errs...) == nil {
+		errs = append(errs, s.settle())
 	}
 	return errors.Join(append(errs, s.lock.release())...)
 }

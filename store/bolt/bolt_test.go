@@ -20,6 +20,16 @@ func TestContract(t *testing.T) {
 				t.Helper()
 				return open(t, path, bolt.Options{Clock: clock})
 			},
+			Fill: func(clock func() time.Time, replace bool) (store.Filler, error) {
+				return bolt.Fill(path, replace, bolt.Options{Clock: clock})
+			},
+			Usable: func(testing.TB) error {
+				s, err := bolt.Open(path, bolt.Options{})
+				if err == nil {
+					err = s.Close()
+				}
+				return err
+			},
 		}
 	})
 }

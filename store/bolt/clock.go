@@ -30,3 +30,10 @@ func (c *clock) Now() time.Time {
 	c.last = max(local, c.last+passed/2)
 	return time.Unix(0, c.last).UTC()
 }
+
+// advance makes the time at least t.
+func (c *clock) advance(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = max(c.last, t.UnixNano())
+}

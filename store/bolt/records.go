@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
 	"time"
 
@@ -75,7 +74,7 @@ func (s *Store) writeRecord(ctx context.Context, key string, value []byte, expir
 	if err != nil {
 		return err
 	}
-	id := newWriteID()
+	id := store.NewWriteID()
 	payload := append(id[:], value...)
 	return s.write(&write{ctx: ctx, size: len(payload), run: func(t *tx) error {
 		live, there, err := t.findLive(stored)
@@ -111,15 +110,6 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		}
 		return nil
 	}})
-}
-
-// newWriteID draws the id of a write. It is never zero, so that a zero Record matches nothing.
-func newWriteID() store.WriteID {
-	var id store.WriteID
-	for id == (store.WriteID{}) {
-		rand.Read(id[:])
-	}
-	return id
 }
 
 // writeID is the id of the write that put a record there.

@@ -26,6 +26,16 @@ func TestConformance(t *testing.T) {
 			Open: func(t testing.TB, clock func() time.Time) store.Store {
 				return open(t, redis.Options{URL: proxy.URL(), Prefix: prefix, Clock: clock})
 			},
+			Fill: func(clock func() time.Time, replace bool) (store.Filler, error) {
+				return redis.Fill(t.Context(), redis.Options{URL: proxy.URL(), Prefix: prefix, Clock: clock}, replace, store.ChangesTopic)
+			},
+			Usable: func(t testing.TB) error {
+				unfinished, err := open(t, redis.Options{URL: proxy.URL(), Prefix: prefix}).Unfinished(t.Context())
+				if err == nil && unfinished {
+					err = store.ErrUnfinished
+				}
+				return err
+			},
 			Break: func(testing.TB) func() {
 				proxy.Refuse()
 				return proxy.Pass

@@ -24,7 +24,7 @@ func (s *Store) Enroll(ctx context.Context, index, name string, expires time.Tim
 		return 0, err
 	}
 	// Where the script looks for expired members is left to chance: names need not be in order of time.
-	id := newID()
+	id := store.NewWriteID()
 	anywhere := binary.BigEndian.Uint32(id[:])
 	c := s.scripts.enroll.call(ctx, s.key(kindIndex, index), name, until.stamp(), until.keyArg(), anywhere)
 	c.creates = true

@@ -31,7 +31,7 @@ func (s *Store) Append(ctx context.Context, log string, entry []byte, expires ti
 	if err != nil {
 		return 0, err
 	}
-	id := newID()
+	id := store.NewWriteID()
 	c := s.scripts.append.call(ctx, s.key(kindLog, log), id[:], until.stamp(), until.keyArg(), bytes.Clone(entry), lookBack)
 	c.creates = true
 	c.repeated = func(args []any) { args[len(args)-1] = lookBackRepeated }

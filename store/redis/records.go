@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -97,11 +96,6 @@ func (s *Store) doOr(ctx context.Context, doing string, c *call, refusal error) 
 
 // stored is value behind a new write id.
 func stored(value []byte) []byte {
-	id := newID()
+	id := store.NewWriteID()
 	return append(append(make([]byte, 0, idSize+len(value)), id[:]...), value...)
-}
-
-func newID() (id store.WriteID) {
-	rand.Read(id[:])
-	return id
 }

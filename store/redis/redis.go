@@ -30,6 +30,8 @@ const (
 	kindLog    = "l"
 	kindTopic  = "t"
 	kindMarker = "m" // see Empty
+
+	kindUnfinished = "u" // see Fill
 )
 
 // Store is a handle on one Redis. Make it with Open.

@@ -11,6 +11,8 @@ import (
 // scripts are the writes that must first look. Each touches the one key that it is given.
 type scripts struct {
 	add, swap, increment, enroll, withdraw, members, append script
+
+	describe, loadEntry script // of walks and fillings
 }
 
 func newScripts() scripts {
@@ -22,6 +24,8 @@ func newScripts() scripts {
 		withdraw:  newScript(withdrawSource),
 		members:   newScript(timeFunctions + membersSource),
 		append:    newScript(timeFunctions + expireFunctions + appendSource),
+		describe:  newScript(timeFunctions + describeSource),
+		loadEntry: newScript(timeFunctions + expireFunctions + loadEntrySource),
 	}
 }
 

@@ -27,6 +27,12 @@ type Engine struct {
 	// suite moves it.
 	ServerTime bool
 
+	// Fill begins to fill the data, with the machine's clock as for Open. The suite ends it by Finish or Close.
+	Fill func(clock func() time.Time, replace bool) (store.Filler, error)
+
+	// Usable says why a server may not open the data now, or nil.
+	Usable func(t testing.TB) error
+
 	// Break makes the store unreachable for every open handle until mend is called. Nil when the engine cannot break.
 	Break func(t testing.TB) (mend func())
 
@@ -40,7 +46,7 @@ type Engine struct {
 func Run(t *testing.T, newEngine func(t *testing.T) Engine) {
 	tests := slices.Concat(
 		recordTests(), expiryTests(), addTests(), swapTests(), indexTests(), logTests(),
-		counterTests(), topicTests(), kindTests(), handleTests(), contextTests(), failureTests(),
+		counterTests(), topicTests(), kindTests(), handleTests(), contextTests(), failureTests(), walkTests(), fillTests(),
 	)
 	for _, test := range tests {
 		t.Run(test.rule, func(t *testing.T) {
