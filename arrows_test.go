@@ -17,6 +17,7 @@ var arrows = map[string][]string{
 	"store/bolt":                {"store"},               // an engine knows the contract alone
 	"store/bolt/bolttest":       {"store", "store/bolt"}, // a store for the tests of other rooms
 	"store/redis":               {"store"},               //
+	"store/archive":             {"store"},               // copies and backups, whatever the engine
 	"store/storetest":           {"store"},               // the suite knows no engine
 	"store/storetest/crashtest": {"store"},               // cuts an act at every store call
 	"store/storetest/redistest": {},                      // starts real servers for tests
