@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"scopes":                    {},                      // other projects import it
 	"scopes/ginscopes":          {"scopes"},              //
 	"templates":                 {},                      // pages know nothing of what they show
-	"server":                    {"store", "keys", "grants", "clients", "resources", "users", "scopes", "scopes/ginscopes", "templates"},
+	"server":                    {"store", "store/archive", "keys", "grants", "clients", "resources", "users", "scopes", "scopes/ginscopes", "templates"},
 }
 
 // free are rooms that no other imports and that may import every room: the program itself, and what measures it.

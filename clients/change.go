@@ -103,9 +103,20 @@ func untouched(before, after *Client) error {
 
 // Disable shuts a client out everywhere, and ends everything granted to it by raising its epoch.
 func (r *Registry) Disable(ctx context.Context, id string) (*Client, error) {
+	return r.raise(ctx, id, func(c *Client) { c.Disabled = true })
+}
+
+// EndGrants ends everything granted to a client by raising its epoch. The client goes on with what is granted from then on.
+func (r *Registry) EndGrants(ctx context.Context, id string) error {
+	_, err := r.raise(ctx, id, func(*Client) {})
+	return err
+}
+
+// raise changes a client and ends everything granted to it.
+func (r *Registry) raise(ctx context.Context, id string, change func(*Client)) (*Client, error) {
 	return r.ending(ctx, id, func() (*Client, error) {
 		return orNil(r.table.Update(ctx, id, func(c *Client) error {
-			c.Disabled = true
+			change(c)
 			c.Epoch++
 			c.Updated = r.now()
 			return nil
@@ -184,3 +195,6 @@ func (r *Registry) expiry(lifetime time.Duration) (time.Time, error) {
 	}
 	return r.now().Add(lifetime), nil
 }
+
+// Mend points the names of all clients to them again where a backup of a running server missed that.
+func (r *Registry) Mend(ctx context.Context) error { return r.table.Mend(ctx) }

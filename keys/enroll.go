@@ -63,29 +63,40 @@ func (r *Ring) verifyEnrolled(ctx context.Context, s store.Store) (map[string]ti
 	have := r.Fingerprints()
 	until := make(map[string]time.Time)
 	missing := &MissingSecretError{Have: have}
-	after := ""
-	for {
-		members, err := s.Members(ctx, secretsIndex, after, fingerprintPage)
-		if err != nil {
-			return nil, fmt.Errorf("read the fingerprints of system secrets: %w", err)
+	enrolled, err := Enrolled(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range enrolled {
+		until[m.Name] = m.Expires
+		if slices.Contains(have, m.Name) {
+			continue
 		}
-		for _, m := range members {
-			after = m.Name
-			until[m.Name] = m.Expires
-			if slices.Contains(have, m.Name) {
-				continue
-			}
-			missing.Fingerprints = append(missing.Fingerprints, m.Name)
-			if m.Expires.After(missing.Lapses) {
-				missing.Lapses = m.Expires
-			}
-		}
-		if len(members) < fingerprintPage {
-			break
+		missing.Fingerprints = append(missing.Fingerprints, m.Name)
+		if m.Expires.After(missing.Lapses) {
+			missing.Lapses = m.Expires
 		}
 	}
 	if len(missing.Fingerprints) > 0 {
 		return nil, missing
 	}
 	return until, nil
+}
+
+// Enrolled returns the fingerprints of the system secrets under which something in the store was issued, each with the
+// time when the last of it lapses.
+func Enrolled(ctx context.Context, s store.Store) ([]store.Member, error) {
+	var all []store.Member
+	after := ""
+	for {
+		members, err := s.Members(ctx, secretsIndex, after, fingerprintPage)
+		if err != nil {
+			return nil, fmt.Errorf("read the fingerprints of system secrets: %w", err)
+		}
+		all = append(all, members...)
+		if len(members) < fingerprintPage {
+			return all, nil
+		}
+		after = members[len(members)-1].Name
+	}
 }

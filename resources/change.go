@@ -185,3 +185,6 @@ func (r *Registry) RevokeSecret(ctx context.Context, slug, secretID string) erro
 	})
 	return err
 }
+
+// Mend points the names of all resources to them again where a backup of a running server missed that.
+func (r *Registry) Mend(ctx context.Context) error { return r.table.Mend(ctx) }

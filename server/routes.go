@@ -170,6 +170,10 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 	}
 	s.protect(engine.Group("", s.tokenFromBody), s.identity, s.identityRoutes())
 	s.protect(engine.Group(apiPath), s.api, s.apiRoutes())
+	local := engine.Group(apiPath, s.localOnly)
+	for _, r := range s.storeRoutes() {
+		local.Handle(r.method, r.path, r.handler)
+	}
 	s.mountPages(engine)
 	return engine, nil
 }

@@ -58,6 +58,8 @@ type Config struct {
 	NotifyNetworks []netip.Prefix
 	// CheckNetworks are the networks of proxies that may ask whether to let a request through. Usually none.
 	CheckNetworks []netip.Prefix
+	// WorkDir is where a backup is put together before it is sent; empty for the system's folder of temporary files.
+	WorkDir string
 	// Demo adds the demo API under /demo. Only the dev command sets it.
 	Demo bool
 }
@@ -122,6 +124,7 @@ type Server struct {
 	// checkNetworks may ask /oauth/check without a credential.
 	checkNetworks []netip.Prefix
 	drain         time.Duration
+	workDir       string
 
 	changes   *store.Changes
 	grants    *grants.Service
@@ -161,6 +164,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		issuer: c.Issuer, hosts: map[string]bool{hostName(issuer.Host, c.Issuer): true}, store: c.Store, log: c.Log,
 		lifetimes: c.Lifetimes.withDefaults(), proxies: c.TrustedProxies, checkNetworks: c.CheckNetworks, drain: c.DrainDelay,
+		workDir: c.WorkDir,
 	}
 	for _, host := range c.AllowedHosts {
 		s.hosts[hostName(host, c.Issuer)] = true

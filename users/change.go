@@ -208,3 +208,6 @@ func (r *Registry) endGrants(ctx context.Context, id uuid.UUID) error {
 	}
 	return nil
 }
+
+// Mend points the names of all users to them again where a backup of a running server missed that.
+func (r *Registry) Mend(ctx context.Context) error { return r.table.Mend(ctx) }

@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 
 	"github.com/safeconduct/safeconduct/store"
 )
@@ -42,6 +43,13 @@ func (d Digest) String() string { return fmt.Sprintf("%016x", uint64(d)) }
 
 // MarshalText is String: JSON numbers are not exact.
 func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (d *Digest) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 16, 64)
+	*d = Digest(n)
+	return err
+}
 
 // Tally is what was seen of a store, by kind.
 type Tally struct {
@@ -77,6 +85,18 @@ func (t *Tally) add(k store.Kind, encoded []byte) {
 	sum := t.Of(k)
 	sum.Count++
 	sum.Digest += Digest(binary.BigEndian.Uint64(hash[:]))
+}
+
+// Measure walks a store and returns what it holds.
+func Measure(ctx context.Context, from Source) (*Tally, store.Mark, error) {
+	tally := &Tally{}
+	var scratch []byte
+	mark, err := from.Walk(ctx, func(i store.Item) error {
+		scratch = appendItem(scratch[:0], i)
+		tally.add(i.Kind, scratch)
+		return nil
+	})
+	return tally, mark, err
 }
 
 // batch gathers items, which are only lent, up to what is handled at once.

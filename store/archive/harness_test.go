@@ -123,7 +123,7 @@ func save(t *testing.T, from store.Walker) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "backup")
 	_, err := archive.Save(t.Context(), path, func(file *os.File) error {
-		return archive.Write(t.Context(), file, from, archive.About{Engine: "test"}, quiet)
+		return archive.Write(t.Context(), file, from, time.Now(), quiet)
 	})
 	must(t, err)
 	return path

@@ -29,19 +29,18 @@ const (
 
 // About says what a backup is of. It stands in its first line.
 type About struct {
-	Made     time.Time `json:"made"`
-	Release  string    `json:"release"`
-	Engine   string    `json:"engine"`
-	Snapshot bool      `json:"snapshot"`
+	Made time.Time `json:"made"`
+	// Snapshot says that it shows one moment; else each item is as it was at some moment of the making.
+	Snapshot bool `json:"snapshot"`
 }
 
-// Write writes a backup of a store that may be in use to a new file, and does not sync it. told is called with what was
-// written so far.
+// Write writes a backup of a store that may be in use to a new file, and does not sync it. made is the store's time. told
+// is called with what was written so far.
 //
 // Where a walk does not tell one moment, records that were told and had ended by the time that all else was told are
 // marked as gone. Without that a grant could come back whose name in its index is gone, and nobody could find it to end it.
-func Write(ctx context.Context, file *os.File, from store.Walker, about About, told func(*Tally)) error {
-	about.Snapshot = from.Snapshot()
+func Write(ctx context.Context, file *os.File, from store.Walker, made time.Time, told func(*Tally)) error {
+	about := About{Made: made.UTC(), Snapshot: from.Snapshot()}
 	w := newWriter(file)
 	if err := w.begin(about); err != nil {
 		return err

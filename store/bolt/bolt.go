@@ -74,9 +74,9 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(path + unfinishedSuffix); err == nil {
+	if _, err := os.Stat(path + UnfinishedSuffix); err == nil {
 		return nil, errors.Join(fmt.Errorf("data file %s was to be filled, and that was cut short: repeat the copy or the restoration, or remove %s: %w",
-			path, path+unfinishedSuffix, store.ErrUnfinished), held.release())
+			path, path+UnfinishedSuffix, store.ErrUnfinished), held.release())
 	}
 	s := &Store{path: path, log: o.Logger, lock: held, closing: make(chan struct{})}
 	s.close = sync.OnceValue(s.shut)

@@ -16,12 +16,11 @@ import (
 	"github.com/safeconduct/safeconduct/store"
 )
 
-const (
-	// unfinishedSuffix names the file that is being filled, beside the one that it will be.
-	unfinishedSuffix = ".unfinished"
-	// loadRoom is the disk space that an item may need beside its content: what it changes are pages.
-	loadRoom = 8 << 10
-)
+// UnfinishedSuffix ends the name of a file that is being filled, beside the one that it will be.
+const UnfinishedSuffix = ".unfinished"
+
+// loadRoom is the disk space that an item may need beside its content: what it changes are pages.
+const loadRoom = 8 << 10
 
 // Filling is a data file that is being filled. It has another name until it is whole, and the lock of its own one.
 type Filling struct {
@@ -64,7 +63,7 @@ func (f *Filling) begin(replace bool, held *lock, o Options) error {
 	default:
 		f.aside = f.target + ".replaced-" + o.Clock().UTC().Format("20060102T150405.000Z")
 	}
-	draft := f.target + unfinishedSuffix
+	draft := f.target + UnfinishedSuffix
 	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove what was left unfinished: %w", err)
 	}

@@ -41,6 +41,8 @@ type Store struct {
 	scripts scripts
 	prefix  string
 
+	database int
+
 	// alive ends with Close, and takes what runs in the background with it.
 	alive      context.Context
 	end        context.CancelFunc
@@ -66,7 +68,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.Prefix = DefaultPrefix
 	}
 
-	s := &Store{clock: newClock(o.Clock), scripts: newScripts(), prefix: o.Prefix}
+	s := &Store{clock: newClock(o.Clock), scripts: newScripts(), prefix: o.Prefix, database: address.database}
 	s.alive, s.end = context.WithCancel(context.Background())
 	s.node = newNode(address, s.markerKey(), s.clock, o.Logger)
 	s.node.uncoalesced = o.uncoalesced

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/go-redis/redis/v8"
 )
@@ -35,11 +34,7 @@ func (n *node) welcome(ctx context.Context, c *redis.Conn) error {
 		if err := section.Err(); err != nil {
 			return err
 		}
-		for line := range strings.Lines(section.Val()) {
-			if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
-				facts[name] = value
-			}
-		}
+		readFacts(facts, section.Val())
 	}
 	if reason := unfit(n.host, facts); reason != nil {
 		return reason

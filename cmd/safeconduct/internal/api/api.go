@@ -90,6 +90,29 @@ func (c *Client) Call(ctx context.Context, method, path string, in any) (json.Ra
 	return exchange(c.http, request, c.base)
 }
 
+// Download asks for what is too large for a Call and writes it as it comes. However long that takes, it is not cut off.
+func (c *Client) Download(ctx context.Context, path string, to io.Writer) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+apiPath+path, nil)
+	if err != nil {
+		return fmt.Errorf("write the request: %w", err)
+	}
+	patient := *c.http
+	patient.Timeout = 0
+	response, err := patient.Do(request)
+	if err != nil {
+		return unreachable(ctx, c.base, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, answerMax))
+		return refusal(response, text)
+	}
+	if _, err := io.Copy(to, response.Body); err != nil {
+		return unreachable(ctx, c.base, err)
+	}
+	return nil
+}
+
 // exchange sends a request and reads a JSON answer.
 func exchange(client *http.Client, request *http.Request, server string) (json.RawMessage, error) {
 	response, err := client.Do(request)

@@ -61,7 +61,7 @@ func Main() int {
 func (a *app) root() *cobra.Command {
 	root := a.group("safeconduct", "OAuth 2 authorization server", nil,
 		a.devCommand(), a.serveCommand(), a.clientCommand(), a.userCommand(), a.resourceCommand(), a.grantCommand(),
-		a.tokenCommand(), a.apiKeyCommand(), a.keyCommand(), a.pagesCommand(), a.configCommand(), a.healthcheckCommand(), a.versionCommand())
+		a.tokenCommand(), a.apiKeyCommand(), a.keyCommand(), a.storeCommand(), a.pagesCommand(), a.configCommand(), a.healthcheckCommand(), a.versionCommand())
 	root.Long = "Safeconduct is an OAuth 2 authorization server. `safeconduct dev` starts one to try out, `safeconduct serve` a real one."
 	root.Example = example(
 		"safeconduct dev", "a server with demo data on this machine",

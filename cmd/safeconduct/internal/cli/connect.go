@@ -104,24 +104,18 @@ func (a *app) callLocal(ctx context.Context, act func(context.Context, *api.Clie
 	if err != nil {
 		return err
 	}
-	socket := loaded.Socket()
-	err = knock(socket)
-	switch {
-	case err == nil:
-		return act(ctx, api.Socket(socket))
-	case errors.Is(err, syscall.EACCES):
-		return &failure{exit: exitNotAllowed, code: "access_denied", message: "you may not use the socket " + socket,
-			hint: "Run this as the user that the server runs as, or as root"}
+	server, err := localServer(loaded.Socket())
+	if err != nil {
+		return err
+	}
+	if server != nil {
+		return act(ctx, server)
 	}
 	material, err := loaded.Open()
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.DiscardHandler)
-	if !a.json {
-		log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	}
-	opened, err := node.Open(ctx, node.Options{Config: &loaded.Config, Material: material, Log: log})
+	opened, err := node.Open(ctx, node.Options{Config: &loaded.Config, Material: material, Log: a.quietLog()})
 	if errors.Is(err, node.ErrNothingThere) && a.dataDir == "" && isFolder(developmentFolder) {
 		f := explain(ctx, err)
 		f.hint = "The data of `safeconduct dev` are in " + developmentFolder + ": add --data-dir " + developmentFolder
@@ -134,13 +128,26 @@ func (a *app) callLocal(ctx context.Context, act func(context.Context, *api.Clie
 	return errors.Join(act(ctx, api.InProcess(opened.Server.LocalHandler())), opened.Close())
 }
 
-// knock finds out whether a server listens on a unix socket.
-func knock(socket string) error {
+// localServer is the server that listens on a socket; nil if none does.
+func localServer(socket string) (*api.Client, error) {
 	conn, err := net.DialTimeout("unix", socket, socketPatience)
-	if err != nil {
-		return err
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return api.Socket(socket), nil
+	case errors.Is(err, syscall.EACCES):
+		return nil, &failure{exit: exitNotAllowed, code: "access_denied", message: "you may not use the socket " + socket,
+			hint: "Run this as the user that the server runs as, or as root"}
 	}
-	return conn.Close()
+	return nil, nil
+}
+
+// quietLog lets through what no command can say by itself.
+func (a *app) quietLog() *slog.Logger {
+	if a.json {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 func isFolder(path string) bool {

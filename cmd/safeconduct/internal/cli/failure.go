@@ -106,6 +106,17 @@ func explain(ctx context.Context, err error) *failure {
 		return &failure{exit: exitInterrupted, code: "interrupted", message: "interrupted"}
 	case errors.As(err, &unreachable):
 		return &failure{exit: exitUnreachable, code: "unreachable", message: err.Error(), hint: "Is the server running, and is this its address?"}
+	case errors.Is(err, node.ErrRunning):
+		return &failure{exit: exitConflict, code: "store_in_use", message: err.Error(),
+			hint: "Stop all servers on it first: what they write meanwhile would be lost or torn. `safeconduct store backup` works while they run"}
+	case errors.Is(err, store.ErrUnfinished):
+		return &failure{exit: exitConflict, code: "store_unfinished", message: err.Error(),
+			hint: "What is there is a part of a store: no server may use it"}
+	case errors.Is(err, store.ErrNotEmpty):
+		return &failure{exit: exitConflict, code: "store_not_empty", message: err.Error(),
+			hint: "--replace writes over it: a data file is moved aside, keys in Redis are deleted"}
+	case errors.Is(err, store.ErrBehind):
+		return &failure{exit: exitFailed, code: "clock_behind", message: err.Error(), hint: "What has ended would live again by that clock"}
 	case errors.Is(err, node.ErrInUse):
 		return &failure{exit: exitUnreachable, code: "store_in_use", message: err.Error(),
 			hint: "A server runs on these data already. To start another one, stop it or choose another --data-dir. For a command: it does not answer on its socket; if it is just starting, try again, and if it runs in a container, run the command there"}

@@ -70,10 +70,11 @@ func (a *app) issuer(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if socket := loaded.Socket(); knock(socket) == nil {
-		return api.Socket(socket).Issuer(ctx)
+	server, err := localServer(loaded.Socket())
+	if err != nil || server == nil {
+		return loaded.Issuer, err
 	}
-	return loaded.Issuer, nil
+	return server.Issuer(ctx)
 }
 
 // clientSecret finds the secret of a client.

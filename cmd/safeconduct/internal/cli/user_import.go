@@ -6,10 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/safeconduct/safeconduct/cmd/safeconduct/internal/api"
 )
@@ -20,6 +18,8 @@ const (
 	existingReport = "report"
 	existingSkip   = "skip"
 	existingFail   = "fail"
+
+	usersStep = 5000 // users between two plain lines
 )
 
 // importOrder is what an import was asked for.
@@ -78,20 +78,11 @@ func (a *app) importUsers(cmd *cobra.Command, o importOrder) error {
 	if err != nil {
 		return err
 	}
-	run := &importRun{app: a, order: o, people: people, progress: a.progress(size), seen: make(map[seenName]uint32)}
+	run := &importRun{app: a, order: o, people: people, progress: a.progress("users", size, usersStep), seen: make(map[seenName]uint32)}
 	run.report.app, run.report.DryRun = a, o.dryRun
 	err = a.call(cmd, run.all)
 	run.progress.clear()
 	return errors.Join(run.report.close(), err)
-}
-
-// progress shows how far a long work is, where a person looks.
-func (a *app) progress(total int64) *progress {
-	if a.json || a.quiet {
-		return &progress{to: io.Discard}
-	}
-	screen, isFile := a.err.(*os.File)
-	return &progress{to: a.err, total: total, began: time.Now(), terminal: isFile && term.IsTerminal(int(screen.Fd()))}
 }
 
 // importRun is one import on its way.

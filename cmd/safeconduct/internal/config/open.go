@@ -27,7 +27,7 @@ type Material struct {
 // Open reads the files that the configuration names. Its error is of type Errors and holds everything that is wrong.
 func (r *Result) Open() (*Material, error) {
 	l := &loader{schema: r.schema}
-	m := &Material{StorePassword: r.Store.Password}
+	m := &Material{}
 	var err error
 	refuse := func(path string, err error) {
 		if err != nil {
@@ -46,10 +46,8 @@ func (r *Result) Open() (*Material, error) {
 		_, err = keys.NewRing(m.Secrets...)
 		refuse("secrets.file", err)
 	}
-	if r.Store.PasswordFile != "" {
-		m.StorePassword, err = ReadSecretFile(r.Store.PasswordFile)
-		refuse("store.password_file", err)
-	}
+	m.StorePassword, err = r.storePassword()
+	refuse("store.password_file", err)
 	if r.Server.CertFile != "" {
 		m.TLS, err = loadCertificate(r.Server.CertFile, r.Server.KeyFile)
 		refuse("server.tls.cert_file", err)
@@ -61,6 +59,24 @@ func (r *Result) Open() (*Material, error) {
 		return nil, l.problems
 	}
 	return m, nil
+}
+
+// StorePassword is the password of the store alone, for who works on nothing else.
+func (r *Result) StorePassword() (string, error) {
+	password, err := r.storePassword()
+	if err != nil {
+		l := &loader{schema: r.schema}
+		l.add(l.at(r, "store.password_file", nil, fault{reason: err.Error()}))
+		return "", l.problems
+	}
+	return password, nil
+}
+
+func (r *Result) storePassword() (string, error) {
+	if r.Store.PasswordFile == "" {
+		return r.Store.Password, nil
+	}
+	return ReadSecretFile(r.Store.PasswordFile)
 }
 
 // pages makes the pages. With an error it names the key that is to blame.

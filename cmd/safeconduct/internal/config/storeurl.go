@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,22 @@ func parseStoreURL(text string) (string, *fault) {
 		return "", &fault{"has a scheme that is not supported: " + quote(u.Scheme), fix}
 	}
 	return text, nil
+}
+
+// ParseStore reads the URL of a store beside the one in effect. bolt:data.db names a file from the working directory.
+func ParseStore(text string) (Store, error) {
+	if path, ok := strings.CutPrefix(text, "bolt:"); ok && path != "" && !strings.HasPrefix(path, "//") {
+		full, err := filepath.Abs(path)
+		if err != nil {
+			return Store{}, err
+		}
+		text = "bolt://" + (&url.URL{Path: full}).EscapedPath()
+	}
+	read, wrong := parseStoreURL(text)
+	if wrong != nil {
+		return Store{}, errors.New(wrong.reason + ": " + wrong.fix)
+	}
+	return Store{URL: read}, nil
 }
 
 func redisProblem(u *url.URL) *fault {

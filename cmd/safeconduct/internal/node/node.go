@@ -75,7 +75,13 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 		return nil, fmt.Errorf("use the system secrets: %w", err)
 	}
 	n := &Node{store: records, ring: ring, keep: max(c.Tokens.RefreshMax, grants.KeyLifeMax) + enrollSlack, log: o.Log}
-	if err := n.waitFor(ctx, o.Wait, func() error { return ring.Enroll(ctx, records, n.keep) }); err != nil {
+	begin := func() error {
+		if err := refuseUnfinished(ctx, records); err != nil {
+			return err
+		}
+		return ring.Enroll(ctx, records, n.keep)
+	}
+	if err := n.waitFor(ctx, o.Wait, begin); err != nil {
 		return nil, err
 	}
 	issuer := c.Issuer
@@ -94,7 +100,7 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 		SigningKeys: server.SigningKeys{Lifetime: c.Keys.RotateEvery, Ahead: c.Keys.PublishAhead},
 		Pages:       o.Material.Pages, NotifyNetworks: c.Server.NotifyNetworks, CheckNetworks: c.Server.CheckNetworks,
 		TrustedProxies: c.Server.TrustedProxies, AllowedHosts: c.Server.AllowedHosts, DrainDelay: c.Server.DrainDelay,
-		Demo: o.Demo,
+		WorkDir: o.Config.DataDir, Demo: o.Demo,
 	})
 	return n, err
 }

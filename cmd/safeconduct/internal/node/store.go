@@ -18,6 +18,9 @@ import (
 // ErrInUse is wrapped by Open's error when another process has the data file.
 var ErrInUse = bolt.ErrInUse
 
+// ErrRunning is wrapped by the error about a store in Redis that must not be in use and is.
+var ErrRunning = redis.ErrInUse
+
 // ErrNothingThere is wrapped by Open's error when there are no data, or no system secret, and Create was not asked for.
 var ErrNothingThere = errors.New("no server was ever started on this data")
 
