@@ -20,16 +20,22 @@ var errClosed = errors.New("connection closed")
 // Do sends one command on a connection of its own, with the password of the server's arguments, and returns the
 // answer as text: the elements of an array stand on lines of their own. An error of Redis is an error.
 func (s *Server) Do(args ...string) (string, error) {
+	answer, err := s.ask(args...)
+	return strings.Join(answer, "\n"), err
+}
+
+// ask is Do with the elements of the answer apart.
+func (s *Server) ask(args ...string) ([]string, error) {
 	connection, err := net.DialTimeout("tcp", s.Addr(), doTimeout)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer connection.Close()
 	_ = connection.SetDeadline(time.Now().Add(doTimeout))
 	answers := bufio.NewReader(connection)
 	if password := s.option("--requirepass"); password != "" && args[0] != "PING" {
 		if _, err := exchange(connection, answers, "AUTH", password); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	return exchange(connection, answers, args...)
@@ -62,26 +68,26 @@ func (s *Server) Monitor() <-chan string {
 	return lines
 }
 
-func exchange(w io.Writer, answers *bufio.Reader, args ...string) (string, error) {
+func exchange(w io.Writer, answers *bufio.Reader, args ...string) ([]string, error) {
 	var command strings.Builder
 	fmt.Fprintf(&command, "*%d\r\n", len(args))
 	for _, arg := range args {
 		fmt.Fprintf(&command, "$%d\r\n%s\r\n", len(arg), arg)
 	}
 	if _, err := io.WriteString(w, command.String()); err != nil {
-		return "", err
+		return nil, err
 	}
 	raw, err := readFrame(answers)
 	if errors.Is(err, io.EOF) {
-		return "", errClosed
+		return nil, errClosed
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if raw[0] == '-' {
-		return "", errors.New(strings.TrimSpace(string(raw[1:])))
+		return nil, errors.New(strings.TrimSpace(string(raw[1:])))
 	}
-	return strings.Join(elements(raw), "\n"), nil
+	return elements(raw), nil
 }
 
 // readFrame reads one command or answer of the Redis protocol (RESP2) as it stands on the wire.

@@ -1,11 +1,13 @@
-// Package redistest starts real redis-server processes for tests, and a proxy that stands between a client and its
-// server and misbehaves on demand. Tests of store/redis and of whole servers use it; nothing else does. What it
-// starts ends with the test, and with the test process when that dies.
+// Package redistest starts real redis-server processes for tests: one node, a master with replicas under sentinels, a
+// cluster. It has a proxy, too, that stands between a client and its server and misbehaves on demand. Tests of
+// store/redis and of whole servers use it; nothing else does. What it starts ends with the test, and with the test
+// process when that dies.
 package redistest
 
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -30,31 +32,52 @@ type Server struct {
 	t       testing.TB
 	program string
 	port    string
+	busPort string // on which the nodes of a cluster talk among themselves; empty for no such node
 	dir     string
 	args    []string
+	watches []string // the configuration of a sentinel; empty for what keeps data
 	process *exec.Cmd
 	ended   chan struct{}
+	paused  bool
 }
 
 // Start starts a server and waits until it answers. The further arguments are those of redis-server, such as
 // "--requirepass", "secret". Nothing is written to disk unless they ask for it.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		Missing(t, "redis-server is not installed (Debian: apt-get install redis-server)")
-	}
-	s := &Server{t: t, program: program, dir: t.TempDir(), args: args}
-	t.Cleanup(s.Kill)
+	s := &Server{t: t, args: args}
+	s.begin(false)
+	return s
+}
+
+// begin starts the process for the first time, on ports of its own.
+func (s *Server) begin(inCluster bool) {
+	s.t.Helper()
+	s.program = installed(s.t, "redis-server")
+	s.dir = s.t.TempDir()
+	s.t.Cleanup(s.Kill)
+	var err error
 	// The port is free when it is chosen, but another process may take it before redis-server does.
 	for range portAttempts {
-		s.port = freePort(t)
+		s.port = freePort(s.t)
+		if inCluster {
+			s.busPort = freePort(s.t)
+		}
 		if err = s.launch(); err == nil {
-			return s
+			return
 		}
 	}
-	t.Fatalf("start redis-server: %v", err)
-	return nil
+	s.t.Fatalf("start redis-server: %v", err)
+}
+
+// installed is the path of a program of Redis.
+func installed(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		Missing(t, program+" is not installed (Debian: apt-get install redis-server)")
+	}
+	return path
 }
 
 // Missing skips the test because of what is missing, or fails it when SAFECONDUCT_TEST_REQUIRE_ALL is set.
@@ -89,6 +112,7 @@ func (s *Server) Kill() {
 		return
 	}
 	_ = s.process.Process.Kill()
+	s.paused = false
 	s.wait()
 }
 
@@ -111,10 +135,21 @@ func (s *Server) Restart() {
 }
 
 // Pause stops the process without ending it: connections stay open and nothing is answered until Resume.
-func (s *Server) Pause() { s.t.Helper(); s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	s.paused = true
+}
 
 // Resume lets a paused server go on.
-func (s *Server) Resume() { s.t.Helper(); s.signal(syscall.SIGCONT) }
+func (s *Server) Resume() {
+	s.t.Helper()
+	s.signal(syscall.SIGCONT)
+	s.paused = false
+}
+
+// Running reports whether the server runs and is not paused.
+func (s *Server) Running() bool { return s.process != nil && !s.paused }
 
 func (s *Server) signal(signal syscall.Signal) {
 	s.t.Helper()
@@ -131,8 +166,11 @@ func (s *Server) launch() error {
 	}
 	defer output.Close()
 
-	args := []string{"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no"}
-	s.process = exec.Command(s.program, append(args, s.args...)...)
+	args, err := s.arguments()
+	if err != nil {
+		return err
+	}
+	s.process = exec.Command(s.program, args...)
 	s.process.Stdout, s.process.Stderr = output, output
 	s.process.SysProcAttr = dieWithParent()
 	if err := s.process.Start(); err != nil {
@@ -159,6 +197,26 @@ func (s *Server) launch() error {
 		case <-time.After(pollInterval):
 		}
 	}
+}
+
+// arguments are those of the process.
+func (s *Server) arguments() ([]string, error) {
+	args := []string{"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no"}
+	if len(s.watches) > 0 {
+		// A sentinel writes what it learns into its configuration, so it needs one as a file.
+		file := filepath.Join(s.dir, "sentinel.conf")
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			if err := os.WriteFile(file, []byte(strings.Join(s.watches, "\n")+"\n"), 0o600); err != nil {
+				return nil, err
+			}
+		}
+		return slices.Concat([]string{file, "--sentinel"}, args, s.args), nil
+	}
+	args = append(args, "--save", "")
+	if s.busPort != "" {
+		args = append(args, "--cluster-enabled", "yes", "--cluster-port", s.busPort)
+	}
+	return append(args, s.args...), nil
 }
 
 func (s *Server) wait() {
