@@ -19,6 +19,10 @@
 //     context's error. A limit of 0 or less lists nothing.
 //   - A call re-sent after its reply was lost may fall behind a later Delete or Add of the same key by another caller,
 //     within the engine's time-out. Who creates and deletes records under one key at once must look again.
+//   - Delete and Append are how rights are taken away, so where the data are copied to further servers they return nil
+//     only when a copy has them; the same holds for Set, Add and Swap under a context of Lasting. Who gets
+//     ErrUnavailable repeats the call. No engine can promise that a copy without the write is never chosen in the
+//     place of the original, but it says what it does about it.
 //   - A name is used for one kind of thing only: a record, a counter, an index or a log. Reading it as another kind is
 //     an error, or finds nothing; never a wrong value.
 //   - A Store is safe for use by any number of goroutines.

@@ -3,8 +3,8 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/go-redis/redis/v8"
 )
@@ -18,40 +18,50 @@ type About struct {
 	Keys       int64  `json:"keys"`        // in the database, those of others too
 }
 
-// About asks the first master.
+// About asks the masters. What they say of their programs and settings is what the first of them says.
 func (s *Store) About(ctx context.Context) (About, error) {
-	facts, err := s.facts(ctx)
+	var about About
+	nodes, err := s.everyNode("ask redis about itself")
 	if err != nil {
-		return About{}, err
+		return about, err
 	}
-	about := About{Version: facts["redis_version"], Policy: facts["maxmemory_policy"], AppendOnly: facts["aof_enabled"] == "1"}
-	about.Memory, _ = strconv.ParseInt(facts["used_memory"], 10, 64)
+	for i, n := range nodes {
+		facts, err := s.facts(ctx, n)
+		if err != nil {
+			return About{}, err
+		}
+		if i == 0 {
+			about = About{Version: facts["redis_version"], Policy: facts["maxmemory_policy"], AppendOnly: facts["aof_enabled"] == "1"}
+		}
+		memory, _ := strconv.ParseInt(facts["used_memory"], 10, 64)
+		about.Memory += memory
+	}
 	about.Keys, err = s.Extent(ctx)
 	return about, err
 }
 
 // Identity tells two stores apart, by whatever names they were reached.
 func (s *Store) Identity(ctx context.Context) (string, error) {
-	facts, err := s.facts(ctx)
-	return fmt.Sprintf("%s/%d/%s", facts["run_id"], s.database, s.prefix), err
+	var ids []string
+	nodes, err := s.everyNode("ask redis about itself")
+	if err != nil {
+		return "", err
+	}
+	for _, n := range nodes {
+		facts, err := s.facts(ctx, n)
+		if err != nil {
+			return "", err
+		}
+		ids = append(ids, facts["run_id"])
+	}
+	return fmt.Sprintf("%s/%d/%s", slices.Min(ids), s.terms.address.database, s.prefix), nil
 }
 
 // facts reads INFO.
-func (s *Store) facts(ctx context.Context) (map[string]string, error) {
+func (s *Store) facts(ctx context.Context, n *node) (map[string]string, error) {
 	cmd := redis.NewStringCmd(ctx, "info")
-	if err := s.runAll(ctx, s.masters()[0], "ask redis about itself", []*call{{cmd: cmd}}); err != nil {
+	if err := s.runAll(ctx, n, "ask redis about itself", []*call{{cmd: cmd}}); err != nil {
 		return nil, err
 	}
-	facts := map[string]string{}
-	readFacts(facts, cmd.Val())
-	return facts, nil
-}
-
-// readFacts reads the lines of INFO.
-func readFacts(into map[string]string, text string) {
-	for line := range strings.Lines(text) {
-		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
-			into[name] = value
-		}
-	}
+	return factsFrom(cmd.Val()), nil
 }

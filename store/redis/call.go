@@ -9,17 +9,20 @@ import (
 // call is one command on its way to a node and back.
 type call struct {
 	cmd      redis.Cmder
+	key      string           // decides which node of a cluster carries the call out
+	lasting  bool             // a replica must have it before it counts as done
+	asking   bool             // the node that holds the key has sent the call to the one that is about to
 	source   string           // of the script that cmd names by its hash
 	creates  bool             // the call may write the first key of all, so the marker must be there
 	repeated func(args []any) // tells the command that this is a repetition
 
 	// The rest belongs to the queue.
 	progress progress
-	queued   time.Time
+	queued   time.Time     // for the first time
 	turn     chan struct{} // receives when the call was carried out, or shall lead
 }
 
-// progress is where a call in the queue stands. It changes under the node's lock.
+// progress is where a call in the queue stands. It changes under the queue's lock.
 type progress int
 
 const (

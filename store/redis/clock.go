@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,9 +9,7 @@ import (
 )
 
 const (
-	// clockInterval is how often the clock of Redis is asked for, besides at each connect.
-	clockInterval = 10 * time.Second
-	// clockSamples is how often it is asked for then, to have one good measurement among them.
+	// clockSamples is how often the clock of Redis is asked for at a time, to have one good measurement among them.
 	clockSamples = 3
 	// sampleLife is how long a measurement stands: clocks drift apart.
 	sampleLife = 40 * time.Second
@@ -20,7 +17,9 @@ const (
 	driftSlack = 5 * time.Millisecond
 )
 
-// clock tells the time of Redis: the local clock, which never jumps, and the difference to it. The difference is
+// clock tells the time of Redis: the local clock, which never jumps, and the difference to it. In a cluster that is the
+// time of the master that holds the marker, for every handle; a replica that takes its place may be a little behind, and
+// then the clock stands still until that has caught up. The difference is
 // chosen low, by at most the round trip of the best measurement, so that what has expired by this clock has expired in
 // Redis too.
 type clock struct {
@@ -64,16 +63,15 @@ func (c *clock) now() time.Time {
 	return time.Unix(0, t).UTC()
 }
 
-// measure asks for the time of Redis once and learns from it.
-func (c *clock) measure(ask func() *redis.TimeCmd) error {
+// measure asks for the time of a server once.
+func (c *clock) measure(ask func() *redis.TimeCmd) (sample, error) {
 	before := time.Now()
 	answer, err := ask().Result()
 	local := c.local()
 	if err != nil {
-		return err
+		return sample{}, err
 	}
-	c.learn(sample{offset: answer.Sub(local), trip: time.Since(before), at: before})
-	return nil
+	return sample{offset: answer.Sub(local), trip: time.Since(before), at: before}, nil
 }
 
 // learn keeps the measurement with the smallest round trip, as long as it is fresh and nobody has set a clock.
@@ -92,23 +90,21 @@ func (c *clock) learn(s sample) {
 // Now is the time by the clock of Redis.
 func (s *Store) Now() time.Time { return s.clock.now() }
 
-// keepTime measures the clock of Redis until ctx ends.
-func (s *Store) keepTime(ctx context.Context) {
-	ticker := time.NewTicker(clockInterval)
-	defer ticker.Stop()
-	for {
-		for range clockSamples {
-			// An error shows in the calls soon enough, and a new connection measures again.
-			_ = s.clock.measure(func() *redis.TimeCmd {
-				cmd := redis.NewTimeCmd(s.node.base, "time")
-				s.node.run([]*call{{cmd: cmd}}, time.Now())
-				return cmd
-			})
-		}
-		select {
-		case <-ctx.Done():
+// measureTime asks for the time of Redis a few times.
+func (s *Store) measureTime() {
+	for range clockSamples {
+		keeper := s.holder(s.markerKey())
+		if keeper == nil {
 			return
-		case <-ticker.C:
+		}
+		look, err := s.clock.measure(func() *redis.TimeCmd {
+			cmd := redis.NewTimeCmd(s.terms.base, "time")
+			_ = keeper.ask(cmd)
+			return cmd
+		})
+		// An error shows in the calls soon enough, and a new connection measures again.
+		if err == nil {
+			s.clock.learn(look)
 		}
 	}
 }

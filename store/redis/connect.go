@@ -5,20 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
-
-	"github.com/go-redis/redis/v8"
-)
-
-// How long Redis may take. A local one answers in a fraction of a millisecond.
-const (
-	dialTimeout  = time.Second
-	readTimeout  = 500 * time.Millisecond
-	writeTimeout = 500 * time.Millisecond
-	poolTimeout  = 250 * time.Millisecond
 )
 
 // errSuspect is what a connection says that is older than the last break. Nothing was sent on it.
@@ -45,57 +34,55 @@ func (c *connection) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// newNode prepares the connections to the node at a, and makes none yet.
-func newNode(a address, marker string, clock *clock, logger *slog.Logger) *node {
-	n := &node{host: a.host, marker: marker, clock: clock, logger: logger, base: withLogger(logger)}
-	n.client = redis.NewUniversalClient(&redis.UniversalOptions{
-		Addrs:    []string{a.host},
-		DB:       a.database,
-		Username: a.username,
-		Password: a.password,
-
-		Dialer:    n.dialer(a.tls),
-		OnConnect: n.welcome,
-
-		// The store repeats by itself, once, and says so to the scripts.
-		MaxRetries: -1,
-
-		DialTimeout:  dialTimeout,
-		ReadTimeout:  readTimeout,
-		WriteTimeout: writeTimeout,
-		PoolTimeout:  poolTimeout,
-		PoolSize:     a.poolSize, // zero is 10 for each core
-	})
-	return n
+// dial makes a connection to the node, wherever that is now.
+func (n *node) dial(parent context.Context, _, _ string) (net.Conn, error) {
+	ctx, cancel := n.terms.untilDialed(parent)
+	defer cancel()
+	born := n.generation.Load()
+	host := n.host
+	if n.locate != nil {
+		var err error
+		if host, err = n.locate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if *n.at.Load() != host {
+		n.at.Store(&host)
+	}
+	raw, err := n.terms.connect(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{Conn: raw, born: born, generation: &n.generation}, nil
 }
 
-func (n *node) dialer(settings *tls.Config) func(context.Context, string, string) (net.Conn, error) {
-	return func(parent context.Context, network, addr string) (net.Conn, error) {
-		// The context of a batch has a deadline that does not cancel, so it is made one that does.
-		deadline := time.Now().Add(dialTimeout)
-		if limit, ok := parent.Deadline(); ok && limit.Before(deadline) {
-			deadline = limit
-		}
-		ctx, cancel := context.WithDeadline(context.Background(), deadline)
-		defer cancel()
-
-		born := n.generation.Load()
-		raw, err := new(net.Dialer).DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, &dialError{err}
-		}
-		if settings != nil {
-			secured := tls.Client(raw, settings)
-			if err := secured.HandshakeContext(ctx); err != nil {
-				_ = raw.Close()
-				if reason := refusedTLS(n.host, err); reason != nil {
-					return nil, reason
-				}
-				// A Redis without TLS takes the hello for the beginning of a command, and waits for the rest.
-				return nil, &dialError{fmt.Errorf("TLS handshake with %s, which may not speak TLS there: %w", n.host, err)}
-			}
-			raw = secured
-		}
-		return &connection{Conn: raw, born: born, generation: &n.generation}, nil
+// untilDialed bounds a dial. The context of a batch has a deadline that does not cancel, so it is made one that does.
+func (t *terms) untilDialed(parent context.Context) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(t.patience.dial)
+	if limit, ok := parent.Deadline(); ok && limit.Before(deadline) {
+		deadline = limit
 	}
+	return context.WithDeadline(context.Background(), deadline)
+}
+
+// connect opens a connection to host, with TLS if the URL says so.
+func (t *terms) connect(ctx context.Context, host string) (net.Conn, error) {
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	settings := t.address.tlsTo(host)
+	if settings == nil {
+		return raw, nil
+	}
+	secured := tls.Client(raw, settings)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		if reason := refusedTLS(host, err); reason != nil {
+			return nil, reason
+		}
+		// A Redis without TLS takes the hello for the beginning of a command, and waits for the rest.
+		return nil, &dialError{fmt.Errorf("TLS handshake with %s, which may not speak TLS there: %w", host, err)}
+	}
+	return secured, nil
 }

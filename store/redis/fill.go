@@ -53,13 +53,13 @@ func (s *Store) beginFilling(ctx context.Context, replace bool, topic string) er
 	if !unfinished && !replace {
 		n, err := s.countKeys(ctx)
 		if err == nil && n > 0 {
-			err = fmt.Errorf("redis at %s has keys under the prefix %q: %w", s.node.host, s.prefix, store.ErrNotEmpty)
+			err = fmt.Errorf("redis at %s has keys under the prefix %q: %w", s.where(), s.prefix, store.ErrNotEmpty)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	mark := &call{cmd: redis.NewStatusCmd(ctx, "set", s.unfinishedKey(), "1")}
+	mark := &call{cmd: redis.NewStatusCmd(ctx, "set", s.unfinishedKey(), "1"), key: s.unfinishedKey()}
 	if err := s.do(ctx, "mark the store as unfinished", mark); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *Store) beginFilling(ctx context.Context, replace bool, topic string) er
 func (s *Store) unused(ctx context.Context, topic string) error {
 	n, err := s.Listeners(ctx, topic)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("redis at %s with the prefix %q is %w by %d processes", s.node.host, s.prefix, ErrInUse, n)
+		err = fmt.Errorf("redis at %s with the prefix %q is %w by %d processes", s.where(), s.prefix, ErrInUse, n)
 	}
 	return err
 }
@@ -82,7 +82,11 @@ func (s *Store) unused(ctx context.Context, topic string) error {
 // Listeners is how many handles are subscribed to a topic.
 func (s *Store) Listeners(ctx context.Context, topic string) (int, error) {
 	all := 0
-	for _, n := range s.masters() {
+	nodes, err := s.everyNode("look for servers")
+	if err != nil {
+		return 0, err
+	}
+	for _, n := range nodes {
 		cmd := redis.NewSliceCmd(ctx, "pubsub", "numsub", s.key(kindTopic, topic))
 		if err := s.runAll(ctx, n, "look for servers", []*call{{cmd: cmd}}); err != nil {
 			return 0, err
@@ -98,7 +102,7 @@ func (s *Store) Listeners(ctx context.Context, topic string) (int, error) {
 // Unfinished reports whether a filling of the store was begun and not finished.
 func (s *Store) Unfinished(ctx context.Context) (bool, error) {
 	cmd := redis.NewIntCmd(ctx, "exists", s.unfinishedKey())
-	if err := s.do(ctx, "look for an unfinished filling", &call{cmd: cmd}); err != nil {
+	if err := s.do(ctx, "look for an unfinished filling", &call{cmd: cmd, key: s.unfinishedKey()}); err != nil {
 		return false, err
 	}
 	return cmd.Val() > 0, nil
@@ -112,14 +116,12 @@ func (s *Store) countKeys(ctx context.Context) (int, error) {
 	enough := errors.New("enough")
 	all := 0
 	for _, kind := range storedKinds() {
-		for _, n := range s.masters() {
-			err := s.scan(ctx, n, kind, func(keys []string) error {
-				all += len(keys)
-				return enough
-			})
-			if err != nil && !errors.Is(err, enough) {
-				return 0, err
-			}
+		err := s.scanAll(ctx, kind, func(keys []string) error {
+			all += len(keys)
+			return enough
+		})
+		if err != nil && !errors.Is(err, enough) {
+			return 0, err
 		}
 	}
 	return all, nil
@@ -128,48 +130,41 @@ func (s *Store) countKeys(ctx context.Context) (int, error) {
 // clear deletes everything under the prefix but the mark of the filling.
 func (s *Store) clear(ctx context.Context) error {
 	for _, kind := range append(storedKinds(), kindMarker) {
-		for _, n := range s.masters() {
-			err := s.scan(ctx, n, kind, func(keys []string) error {
-				calls := make([]*call, len(keys))
-				for i, key := range keys {
-					calls[i] = &call{cmd: redis.NewIntCmd(ctx, "unlink", key)}
-				}
-				return s.runAll(ctx, n, "delete what was there", calls)
-			})
-			if err != nil {
-				return err
+		err := s.scanAll(ctx, kind, func(keys []string) error {
+			calls := make([]*call, len(keys))
+			for i, key := range keys {
+				calls[i] = &call{cmd: redis.NewIntCmd(ctx, "unlink", key), key: key}
 			}
-			n.marked.Store(false)
+			return s.runKeyed(ctx, "delete what was there", calls)
+		})
+		if err != nil {
+			return err
 		}
 	}
+	s.marked.Store(false)
 	return nil
 }
 
 // Load writes items as they are.
 func (f *Filling) Load(ctx context.Context, items []store.Item) error {
-	byNode := map[*node][]*call{}
-	for _, i := range items {
-		c, key, err := f.loading(ctx, i)
-		if err != nil {
-			return err
-		}
-		c.creates = true
-		n := f.masterOf(key)
-		byNode[n] = append(byNode[n], c)
+	if err := f.mark(ctx); err != nil {
+		return f.unavailable("load items", err)
 	}
-	for n, calls := range byNode {
-		if err := f.runAll(ctx, n, "load items", calls); err != nil {
+	calls := make([]*call, len(items))
+	for n, i := range items {
+		var err error
+		if calls[n], err = f.loading(ctx, i); err != nil {
 			return err
 		}
 	}
-	return nil
+	return f.runKeyed(ctx, "load items", calls)
 }
 
-// loading is the call that writes an item, and the key that it writes.
-func (f *Filling) loading(ctx context.Context, i store.Item) (*call, string, error) {
+// loading is the call that writes an item.
+func (f *Filling) loading(ctx context.Context, i store.Item) (*call, error) {
 	until, err := expiryOf(i.Expires)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	switch i.Kind {
 	case store.KindRecord, store.KindCounter:
@@ -182,22 +177,22 @@ func (f *Filling) loading(ctx context.Context, i store.Item) (*call, string, err
 		if until != forever {
 			args = append(args, "pxat", until.keyArg())
 		}
-		return &call{cmd: redis.NewStatusCmd(ctx, args...)}, key, nil
+		return &call{cmd: redis.NewStatusCmd(ctx, args...), key: key}, nil
 	case store.KindMember:
 		key := f.key(kindIndex, i.Name)
-		return f.scripts.enroll.call(ctx, key, i.Member, until.stamp(), until.keyArg(), 0), key, nil
+		return f.scripts.enroll.call(ctx, key, i.Member, until.stamp(), until.keyArg(), 0), nil
 	case store.KindEntry:
 		key, id := f.key(kindLog, i.Name), store.NewWriteID()
-		return f.scripts.loadEntry.call(ctx, key, id[:], until.stamp(), until.keyArg(), append([]byte(nil), i.Value...), fmt.Sprintf("%d-0", i.Seq)), key, nil
+		return f.scripts.loadEntry.call(ctx, key, id[:], until.stamp(), until.keyArg(), append([]byte(nil), i.Value...), fmt.Sprintf("%d-0", i.Seq)), nil
 	}
-	return nil, "", errors.New("redis: an item is of no known kind")
+	return nil, errors.New("redis: an item is of no known kind")
 }
 
 // Advance waits until the clock of Redis has reached the mark. Numbers of entries follow that clock.
 func (f *Filling) Advance(ctx context.Context, m store.Mark) error {
 	if behind := m.Now.Sub(f.Now()); behind > aheadWait {
 		return fmt.Errorf("the clock of redis at %s is %v behind the time of what it shall hold, set it right: %w",
-			f.node.host, behind.Round(time.Second), store.ErrBehind)
+			f.where(), behind.Round(time.Second), store.ErrBehind)
 	}
 	tick := time.NewTicker(aheadPoll)
 	defer tick.Stop()
@@ -216,7 +211,7 @@ func (f *Filling) Finish(ctx context.Context) error {
 	if err := f.unused(ctx, f.topic); err != nil {
 		return err
 	}
-	unmark := &call{cmd: redis.NewIntCmd(ctx, "del", f.unfinishedKey())}
+	unmark := &call{cmd: redis.NewIntCmd(ctx, "del", f.unfinishedKey()), key: f.unfinishedKey()}
 	if err := f.do(ctx, "mark the store as finished", unmark); err != nil {
 		return err
 	}

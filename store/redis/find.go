@@ -13,19 +13,14 @@ import (
 // Find looks the items up, many in a pipeline.
 func (s *Store) Find(ctx context.Context, items []store.Item) ([]store.Item, error) {
 	calls := make([]*call, len(items))
-	byNode := map[*node][]*call{}
 	for i, item := range items {
-		c, key, err := s.finding(ctx, item)
-		if err != nil {
+		var err error
+		if calls[i], err = s.finding(ctx, item); err != nil {
 			return nil, err
 		}
-		calls[i] = c
-		byNode[s.masterOf(key)] = append(byNode[s.masterOf(key)], c)
 	}
-	for n, own := range byNode {
-		if err := s.runAll(ctx, n, "look items up", own); err != nil {
-			return nil, err
-		}
+	if err := s.runKeyed(ctx, "look items up", calls); err != nil {
+		return nil, err
 	}
 	found := make([]store.Item, len(items))
 	for i, item := range items {
@@ -37,20 +32,20 @@ func (s *Store) Find(ctx context.Context, items []store.Item) ([]store.Item, err
 	return found, nil
 }
 
-// finding is the call that asks for an item, and the key that it asks.
-func (s *Store) finding(ctx context.Context, i store.Item) (*call, string, error) {
+// finding is the call that asks for an item.
+func (s *Store) finding(ctx context.Context, i store.Item) (*call, error) {
 	switch i.Kind {
 	case store.KindRecord, store.KindCounter:
 		key := s.key(kindRecord, i.Name)
-		return s.scripts.describe.call(ctx, key, wantAll), key, nil
+		return s.scripts.describe.call(ctx, key, wantAll), nil
 	case store.KindMember:
 		key := s.key(kindIndex, i.Name)
-		return &call{cmd: redis.NewStringSliceCmd(ctx, "zrangebylex", key, "["+i.Member+"\x00", "("+i.Member+"\x01")}, key, nil
+		return &call{cmd: redis.NewStringSliceCmd(ctx, "zrangebylex", key, "["+i.Member+"\x00", "("+i.Member+"\x01"), key: key}, nil
 	case store.KindEntry:
 		key, seq := s.key(kindLog, i.Name), strconv.FormatUint(i.Seq, 10)
-		return &call{cmd: redis.NewSliceCmd(ctx, "xrange", key, seq, seq)}, key, nil
+		return &call{cmd: redis.NewSliceCmd(ctx, "xrange", key, seq, seq), key: key}, nil
 	}
-	return nil, "", errors.New("redis: an item is of no known kind")
+	return nil, errors.New("redis: an item is of no known kind")
 }
 
 // foundIn reads the answer.

@@ -33,7 +33,7 @@ func (s *Store) Append(ctx context.Context, log string, entry []byte, expires ti
 	}
 	id := store.NewWriteID()
 	c := s.scripts.append.call(ctx, s.key(kindLog, log), id[:], until.stamp(), until.keyArg(), bytes.Clone(entry), lookBack)
-	c.creates = true
+	c.creates, c.lasting = true, true
 	c.repeated = func(args []any) { args[len(args)-1] = lookBackRepeated }
 	if err := s.do(ctx, "append to a log", c); err != nil {
 		return 0, err
@@ -44,12 +44,12 @@ func (s *Store) Append(ctx context.Context, log string, entry []byte, expires ti
 // Since returns up to limit live entries of log with a number greater than seq, in order.
 func (s *Store) Since(ctx context.Context, log string, seq uint64, limit int) ([]store.Entry, error) {
 	var entries []store.Entry
-	now := s.Now()
+	key, now := s.key(kindLog, log), s.Now()
 	count := min(limit, pageSize)
 	for len(entries) < limit && seq < math.MaxUint64 {
 		from := strconv.FormatUint(seq+1, 10)
-		cmd := redis.NewSliceCmd(ctx, "xrange", s.key(kindLog, log), from, "+", "count", count)
-		if err := s.do(ctx, "read a log", &call{cmd: cmd}); err != nil {
+		cmd := redis.NewSliceCmd(ctx, "xrange", key, from, "+", "count", count)
+		if err := s.do(ctx, "read a log", &call{cmd: cmd, key: key}); err != nil {
 			return nil, err
 		}
 		page := cmd.Val()

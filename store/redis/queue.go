@@ -3,13 +3,9 @@ package redis
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/go-redis/redis/v8"
 )
 
 const (
@@ -19,108 +15,81 @@ const (
 	batchSize = 64
 	// queueLimit is how many calls may wait for a node. It bounds memory; what comes on top is turned away at once.
 	queueLimit = 1 << 16
-	// callTimeout is how long a call lasts at most when the node is in trouble.
-	callTimeout = 1500 * time.Millisecond
 )
 
 var errQueueFull = errors.New("too many calls are waiting")
 
-// node is one Redis server and the queue of calls for it. Each node has a queue of its own, so that a stuck one does
-// not stop the others.
+// queue holds the calls for a node.
 //
 // Nobody works for the queue but those who wait in it. A call that finds a flusher free leads a batch itself, at once
 // and on its own goroutine, so a lone call pays nothing. Calls that arrive while all flushers are busy wait; whoever
 // ends a batch hands the flusher to the first of them, who takes along what has gathered.
-type node struct {
-	host        string // and port
-	client      redis.UniversalClient
-	clock       *clock
-	logger      *slog.Logger
-	base        context.Context // carries the logger, never ends
-	marker      string
-	marked      atomic.Bool // the marker key is known to be there
-	uncoalesced bool
-
-	// generation counts the connections that broke: those that are older are suspect and not used again.
-	generation atomic.Uint64
-	// troubled says that the last batch got no answer.
-	troubled atomic.Bool
+type queue struct {
+	node    *node
+	lasting bool // its batches wait for replicas
 
 	mu       sync.Mutex
 	flushing int
-	queue    []*call
-}
-
-// do carries the call out. The error is the context's when it ended first; the call may still be carried out then.
-func (n *node) do(ctx context.Context, c *call) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := n.enqueue(ctx, c); err != nil {
-		return err
-	}
-	err := c.cmd.Err()
-	if err != nil && !isAnswer(err) && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	calls    []*call
 }
 
 // enqueue returns when c was carried out, or cannot be.
-func (n *node) enqueue(ctx context.Context, c *call) error {
-	if n.uncoalesced {
-		n.run([]*call{c}, time.Now())
+func (q *queue) enqueue(ctx context.Context, c *call) error {
+	if q.node.terms.uncoalesced {
+		q.node.run([]*call{c}, time.Now(), q.lasting)
 		return nil
 	}
-	n.mu.Lock()
-	if n.flushing < flushers {
-		n.flushing++
-		n.mu.Unlock()
+	if c.queued.IsZero() {
 		c.queued = time.Now()
-		n.lead(c)
+	}
+	c.progress = waiting
+	q.mu.Lock()
+	if q.flushing < flushers {
+		q.flushing++
+		q.mu.Unlock()
+		q.lead(c)
 		return nil
 	}
-	if len(n.queue) >= queueLimit {
-		n.mu.Unlock()
+	if len(q.calls) >= queueLimit {
+		q.mu.Unlock()
 		return errQueueFull
 	}
 	c.turn = make(chan struct{}, 1)
-	c.queued = time.Now()
-	n.queue = append(n.queue, c)
-	n.mu.Unlock()
+	q.calls = append(q.calls, c)
+	q.mu.Unlock()
 
 	select {
 	case <-c.turn:
 	case <-ctx.Done():
-		n.abandon(c)
+		q.abandon(c)
 		return ctx.Err()
 	}
 	if c.progress == leading {
-		n.lead(c)
+		q.lead(c)
 	}
 	return nil
 }
 
 // abandon lets c go. If it was just told to lead, somebody else must.
-func (n *node) abandon(c *call) {
-	n.mu.Lock()
+func (q *queue) abandon(c *call) {
+	q.mu.Lock()
 	wasLeading := c.progress == leading
 	c.progress = abandoned
-	n.mu.Unlock()
+	q.mu.Unlock()
 	if wasLeading {
-		n.handOver()
+		q.handOver()
 	}
 }
 
 // lead carries out own and what waits, and hands the flusher over.
-func (n *node) lead(own *call) {
-	batch, late := n.gather(own)
+func (q *queue) lead(own *call) {
+	batch, late := q.gather(own)
 	for _, c := range late {
 		c.cmd.SetErr(errNoAnswer)
 		c.wake()
 	}
 	if len(batch) > 0 {
-		n.run(batch, batch[0].queued)
+		q.node.run(batch, batch[0].queued, q.lasting)
 	}
 	// The answered go first: what they ask next may then travel with the next batch.
 	for _, c := range batch {
@@ -128,17 +97,17 @@ func (n *node) lead(own *call) {
 			c.wake()
 		}
 	}
-	n.handOver()
+	q.handOver()
 }
 
 // gather makes a batch of own and of what waits. When the node is in trouble, calls that have waited their time are
 // not tried any more.
-func (n *node) gather(own *call) (batch, late []*call) {
-	troubled := n.troubled.Load()
+func (q *queue) gather(own *call) (batch, late []*call) {
+	troubled := q.node.troubled.Load()
 	now := time.Now()
 	batch = make([]*call, 0, 8)
 	place := func(c *call) {
-		if troubled && now.Sub(c.queued) >= callTimeout {
+		if troubled && now.Sub(c.queued) >= q.node.terms.patience.call {
 			late = append(late, c)
 		} else {
 			batch = append(batch, c)
@@ -146,10 +115,10 @@ func (n *node) gather(own *call) (batch, late []*call) {
 	}
 	place(own)
 
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	taken := 0
-	for _, c := range n.queue {
+	for _, c := range q.calls {
 		if len(batch) == batchSize {
 			break
 		}
@@ -159,22 +128,22 @@ func (n *node) gather(own *call) (batch, late []*call) {
 			place(c)
 		}
 	}
-	n.queue = slices.Delete(n.queue, 0, taken)
+	q.calls = slices.Delete(q.calls, 0, taken)
 	return batch, late
 }
 
 // handOver gives the flusher to the first who waits, or back.
-func (n *node) handOver() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for i, c := range n.queue {
+func (q *queue) handOver() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, c := range q.calls {
 		if c.progress == waiting {
 			c.progress = leading
-			n.queue = slices.Delete(n.queue, 0, i+1)
+			q.calls = slices.Delete(q.calls, 0, i+1)
 			c.wake()
 			return
 		}
 	}
-	n.queue = slices.Delete(n.queue, 0, len(n.queue))
-	n.flushing--
+	q.calls = slices.Delete(q.calls, 0, len(q.calls))
+	q.flushing--
 }

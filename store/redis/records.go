@@ -15,8 +15,9 @@ const idSize = len(store.WriteID{})
 
 // Get returns the live record under key, or store.ErrNotFound.
 func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
-	cmd := redis.NewStringCmd(ctx, "get", s.key(kindRecord, key))
-	err := s.do(ctx, "read a record", &call{cmd: cmd})
+	key = s.key(kindRecord, key)
+	cmd := redis.NewStringCmd(ctx, "get", key)
+	err := s.do(ctx, "read a record", &call{cmd: cmd, key: key})
 	if errors.Is(err, redis.Nil) {
 		return store.Record{}, store.ErrNotFound
 	}
@@ -36,11 +37,12 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, expires time.
 	if err != nil {
 		return err
 	}
-	args := []any{"set", s.key(kindRecord, key), stored(value)}
+	key = s.key(kindRecord, key)
+	args := []any{"set", key, stored(value)}
 	if until != forever {
 		args = append(args, "pxat", until.keyArg())
 	}
-	return s.do(ctx, "write a record", &call{cmd: redis.NewStatusCmd(ctx, args...), creates: true})
+	return s.do(ctx, "write a record", &call{cmd: redis.NewStatusCmd(ctx, args...), key: key, creates: true, lasting: store.Lasts(ctx)})
 }
 
 // Add writes value under key only if no live record holds it, else it returns store.ErrExists.
@@ -50,7 +52,7 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, expires time.
 		return err
 	}
 	c := s.scripts.add.call(ctx, s.key(kindRecord, key), stored(value), until.keyArg())
-	c.creates = true
+	c.creates, c.lasting = true, store.Lasts(ctx)
 	return s.doOr(ctx, "add a record", c, store.ErrExists)
 }
 
@@ -61,12 +63,14 @@ func (s *Store) Swap(ctx context.Context, key string, old store.Record, value []
 		return err
 	}
 	c := s.scripts.swap.call(ctx, s.key(kindRecord, key), stored(value), until.keyArg(), old.ID[:])
+	c.lasting = store.Lasts(ctx)
 	return s.doOr(ctx, "swap a record", c, store.ErrConflict)
 }
 
 // Delete ends the record or counter under key. DEL works when the memory is full.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	return s.do(ctx, "delete a record", &call{cmd: redis.NewIntCmd(ctx, "del", s.key(kindRecord, key))})
+	key = s.key(kindRecord, key)
+	return s.do(ctx, "delete a record", &call{cmd: redis.NewIntCmd(ctx, "del", key), key: key, lasting: true})
 }
 
 // Increment adds one to the counter under key and returns the new count.

@@ -1,10 +1,12 @@
 // Package redis keeps the records of Safeconduct in Redis (6.2 or newer), so that any number of processes can share
 // them. Only cmd names it; the packages of rules see a store.Store.
 //
-// Each call is one command, or one script, on one key. Calls that arrive while others are under way go out together
-// in one pipeline. A pipeline whose connection broke, or whose answers did not come, is sent once more on a fresh
+// It may be one node, a master whose sentinels replace it when it dies, or a cluster. Each call is one command, or one
+// script, on one key. Calls that arrive while others are under way to the same node go out together in one pipeline. A pipeline whose connection broke, or whose answers did not come, is sent once more on a fresh
 // connection: the write ids make that safe. What Redis cannot do now is store.ErrUnavailable, within about a second
 // and a half. Expiry is counted by the clock of Redis, and Now tells that clock.
+//
+// What takes rights away is done when a replica has it, where there are replicas.
 //
 // Redis must never evict records: Open refuses a server whose maxmemory-policy is not noeviction.
 package redis
@@ -13,8 +15,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-redis/redis/v8"
 
@@ -36,12 +38,14 @@ const (
 
 // Store is a handle on one Redis. Make it with Open.
 type Store struct {
-	node    *node
-	clock   *clock
-	scripts scripts
-	prefix  string
-
-	database int
+	terms     *terms
+	node      *node      // nil for a cluster
+	sentinels *sentinels // nil without
+	cluster   *cluster   // nil for what is none
+	clock     *clock
+	scripts   scripts
+	prefix    string
+	marked    atomic.Bool // the marker key is known to be there
 
 	// alive ends with Close, and takes what runs in the background with it.
 	alive      context.Context
@@ -50,52 +54,57 @@ type Store struct {
 	background sync.WaitGroup
 }
 
-// Open opens a handle. It refuses a server that is there but unfit: a wrong password, a policy that evicts records, a
-// version before 6.2, a replica. When the server is not there, Open still gives a handle: its calls return
-// store.ErrUnavailable until the server appears, and if that proves unfit they go on and say why.
-func Open(ctx context.Context, o Options) (*Store, error) {
-	address, err := o.address()
-	if err != nil {
-		return nil, err
+// nodes are those that hold records.
+func (s *Store) nodes() []*node {
+	if s.cluster != nil {
+		return s.cluster.masters()
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
-
-	s := &Store{clock: newClock(o.Clock), scripts: newScripts(), prefix: o.Prefix, database: address.database}
-	s.alive, s.end = context.WithCancel(context.Background())
-	s.node = newNode(address, s.markerKey(), s.clock, o.Logger)
-	s.node.uncoalesced = o.uncoalesced
-
-	// Whatever else the answer is: a server that is not there, or not ready, may yet become so.
-	ping := &call{cmd: redis.NewStatusCmd(ctx, "ping")}
-	if reason := refusalOf(address.host, s.node.do(ctx, ping)); reason != nil {
-		_ = s.Close()
-		return nil, reason
-	}
-	s.inBackground(context.Background(), s.keepTime)
-	return s, nil
+	return []*node{s.node}
 }
 
-// Ping reports whether Redis answers, and is fit to keep records.
+// holder is the node that holds a key, or nil while that is not known.
+func (s *Store) holder(key string) *node {
+	if s.cluster != nil {
+		return s.cluster.holder(key)
+	}
+	return s.node
+}
+
+// Ping reports whether Redis answers, and is fit to keep records. In a cluster, one master that can serve is enough.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.do(ctx, "ping", &call{cmd: redis.NewStatusCmd(ctx, "ping")})
+	if s.cluster == nil {
+		return s.do(ctx, "ping", &call{cmd: redis.NewStatusCmd(ctx, "ping")})
+	}
+	if err := s.open(); err != nil {
+		return s.unavailable("ping", err)
+	}
+	err := s.cluster.ping(ctx)
+	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return s.unavailable("ping", err)
 }
 
 // Empty reports whether nothing was ever written under the prefix. It asks for one key, which the first write of every
 // handle leaves behind for good.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
 	cmd := redis.NewIntCmd(ctx, "exists", s.markerKey())
-	if err := s.do(ctx, "look for the first write", &call{cmd: cmd}); err != nil {
+	if err := s.do(ctx, "look for the first write", &call{cmd: cmd, key: s.markerKey()}); err != nil {
 		return false, err
 	}
 	return cmd.Val() == 0, nil
+}
+
+// mark leaves the marker of Empty, unless it is known to be there.
+func (s *Store) mark(ctx context.Context) error {
+	if s.marked.Load() {
+		return nil
+	}
+	err := s.carry(ctx, &call{cmd: redis.NewStatusCmd(ctx, "set", s.markerKey(), "1"), key: s.markerKey()})
+	if err == nil {
+		s.marked.Store(true)
+	}
+	return err
 }
 
 // Close ends the handle, its subscriptions and its connections. Closing again does nothing.
@@ -103,7 +112,16 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	s.end()
 	s.mu.Unlock()
-	err := s.node.client.Close()
+	var err error
+	if s.cluster != nil {
+		s.cluster.close()
+	}
+	if s.node != nil {
+		err = s.node.client.Close()
+	}
+	if s.sentinels != nil {
+		s.sentinels.close()
+	}
 	s.background.Wait()
 	if err != nil && !errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("close redis: %w", err)
@@ -111,23 +129,42 @@ func (s *Store) Close() error {
 	return nil
 }
 
+func (s *Store) open() error {
+	if s.alive.Err() != nil {
+		return redis.ErrClosed
+	}
+	return nil
+}
+
 // do carries out a call and says in its error what could not be done.
 func (s *Store) do(ctx context.Context, doing string, c *call) error {
-	if s.alive.Err() != nil {
-		return s.unavailable(doing, redis.ErrClosed)
+	err := s.open()
+	if err == nil && c.creates {
+		err = s.mark(ctx)
 	}
-	err := s.node.do(ctx, c)
+	if err == nil {
+		err = s.carry(ctx, c)
+	}
+	if err == nil && c.creates {
+		// Only now it may have turned out that the server has lost its data. The next write makes up for an error here.
+		_ = s.mark(ctx)
+	}
 	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, ctx.Err()) {
 		return err
 	}
 	return s.unavailable(doing, err)
 }
 
+// carry brings a call to the node that it is for.
+func (s *Store) carry(ctx context.Context, c *call) error {
+	if s.cluster != nil {
+		return s.cluster.do(ctx, c)
+	}
+	return s.node.do(ctx, c)
+}
+
 // unavailable wraps store.ErrUnavailable, with what caused err as text only: nobody shall decide on that.
 func (s *Store) unavailable(doing string, err error) error {
-	if reason := refusalOf(s.node.host, err); reason != nil {
-		err = reason
-	}
 	return fmt.Errorf("redis: %s: %s: %w", doing, plain(err), store.ErrUnavailable)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,36 @@ const (
 	together = 128
 )
 
-// masters are the nodes that hold the keys, each its own part of them. A walk goes from one to the next.
-func (s *Store) masters() []*node { return []*node{s.node} }
+// everyNode is all nodes that hold records. A cluster of which a part is not known has not told everything.
+func (s *Store) everyNode(doing string) ([]*node, error) {
+	if s.cluster != nil {
+		for i := range s.cluster.slots {
+			if s.cluster.slots[i].Load() == nil {
+				return nil, s.unavailable(doing, errNoMaster)
+			}
+		}
+	}
+	return s.nodes(), nil
+}
 
-// masterOf is the node that holds a key.
-func (s *Store) masterOf(string) *node { return s.node }
+// where names the server in messages.
+func (s *Store) where() string { return s.terms.address.hosts[0] }
 
-// scan calls see with all keys of a kind on a node, some perhaps twice. Keys that come or go meanwhile may be told or not.
+// scanAll calls see with all keys of a kind, some perhaps twice. Keys that come or go meanwhile may be told or not.
+func (s *Store) scanAll(ctx context.Context, kind string, see func(keys []string) error) error {
+	nodes, err := s.everyNode("look through the keys")
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if err := s.scan(ctx, n, kind, see); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan is scanAll of one node.
 func (s *Store) scan(ctx context.Context, n *node, kind string, see func(keys []string) error) error {
 	pattern := globQuote(s.prefix+kind) + "*"
 	for cursor := "0"; ; {
@@ -57,18 +81,54 @@ func (s *Store) scan(ctx context.Context, n *node, kind string, see func(keys []
 // runAll carries calls out on a node, in pipelines beside those of the queue: this is the work of one who has many calls
 // and can wait.
 func (s *Store) runAll(ctx context.Context, n *node, doing string, calls []*call) error {
-	for len(calls) > 0 {
+	return s.pipelined(ctx, n, doing, calls, func(_ *call, err error) error { return err })
+}
+
+// runKeyed carries calls out where their keys are, in pipelines. What a node of a cluster would not take, because its
+// slot has moved, goes the way of a single call.
+func (s *Store) runKeyed(ctx context.Context, doing string, calls []*call) error {
+	byNode := map[*node][]*call{}
+	for _, c := range calls {
+		n := s.holder(c.key)
+		byNode[n] = append(byNode[n], c)
+	}
+	for n, own := range byNode {
+		err := s.pipelined(ctx, n, doing, own, func(c *call, err error) error {
+			if s.cluster == nil {
+				return err
+			}
+			c.repeat()
+			return s.carry(ctx, c)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pipelined carries calls out on a node. What fails is given to otherwise. The node is nil when it is not known: then
+// everything fails.
+func (s *Store) pipelined(ctx context.Context, n *node, doing string, calls []*call, otherwise func(*call, error) error) error {
+	for batch := range slices.Chunk(calls, together) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if s.alive.Err() != nil {
-			return s.unavailable(doing, redis.ErrClosed)
+		if err := s.open(); err != nil {
+			return s.unavailable(doing, err)
 		}
-		batch := calls[:min(together, len(calls))]
-		calls = calls[len(batch):]
-		n.run(batch, time.Now())
+		if n != nil {
+			n.run(batch, time.Now(), false)
+		}
 		for _, c := range batch {
-			if err := c.cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			err := c.cmd.Err()
+			if n == nil {
+				err = errNoMaster
+			}
+			if err != nil && !errors.Is(err, redis.Nil) {
+				err = otherwise(c, err)
+			}
+			if err != nil && !errors.Is(err, redis.Nil) {
 				return s.unavailable(doing, err)
 			}
 		}

@@ -38,7 +38,7 @@ func newScript(source string) script {
 
 // call asks Redis to run the script, which it is expected to have in its cache.
 func (s *script) call(ctx context.Context, key string, args ...any) *call {
-	return &call{cmd: redis.NewCmd(ctx, append([]any{"evalsha", s.hash, 1, key}, args...)...), source: s.source}
+	return &call{cmd: redis.NewCmd(ctx, append([]any{"evalsha", s.hash, 1, key}, args...)...), key: key, source: s.source}
 }
 
 // The sources. A record under KEYS[1] is an 8-byte write id and the value. An empty expiry means that the key stays.

@@ -18,7 +18,8 @@ const (
 
 // Publish wakes the subscribers of topic on every handle.
 func (s *Store) Publish(ctx context.Context, topic string) error {
-	return s.do(ctx, "publish", &call{cmd: redis.NewIntCmd(ctx, "publish", s.key(kindTopic, topic), "")})
+	key := s.key(kindTopic, topic)
+	return s.do(ctx, "publish", &call{cmd: redis.NewIntCmd(ctx, "publish", key, ""), key: key})
 }
 
 // Subscribe returns a channel that receives after each Publish of topic, and after each break of the connection,
@@ -27,9 +28,11 @@ func (s *Store) Subscribe(ctx context.Context, topic string) (<-chan struct{}, e
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	channel := s.key(kindTopic, topic)
 	sub := &subscription{
-		node:    s.node,
-		channel: s.key(kindTopic, topic),
+		terms:   s.terms,
+		channel: channel,
+		find:    func(ctx context.Context) (broadcaster, error) { return s.broadcaster(ctx, channel) },
 		wake:    make(chan struct{}, 1),
 		begun:   make(chan error, 1),
 	}
@@ -49,18 +52,41 @@ func (s *Store) Subscribe(ctx context.Context, topic string) (<-chan struct{}, e
 	return nil, ctx.Err()
 }
 
+// broadcaster is a server at which one can subscribe.
+type broadcaster interface {
+	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
+}
+
+// broadcaster is where to subscribe to a channel. Every node of a cluster hears of every message; the one that holds the
+// slot of the channel's name is the one that is told first.
+func (s *Store) broadcaster(ctx context.Context, channel string) (broadcaster, error) {
+	n := s.holder(channel)
+	if s.cluster != nil && (n == nil || n.troubled.Load()) {
+		if err := s.cluster.look(ctx, time.Now()); err != nil {
+			return nil, err
+		}
+		n = s.holder(channel)
+	}
+	if n == nil {
+		return nil, errNoMaster
+	}
+	return n.client, nil
+}
+
 // subscription is one subscriber with a connection of its own.
 type subscription struct {
-	node    *node
+	terms   *terms
 	channel string
+	find    func(context.Context) (broadcaster, error)
 	wake    chan struct{}
 	begun   chan error // what became of the first attempt
+	patient bool       // goes on although it could not begin
 }
 
 // run listens until ctx ends, or only once if it cannot even begin.
 func (s *subscription) run(ctx context.Context) {
 	defer close(s.wake)
-	began, pause := false, minPause
+	began, pause := s.patient, minPause
 	for {
 		err := s.listen(ctx, func() {
 			pause = minPause
@@ -87,8 +113,12 @@ func (s *subscription) run(ctx context.Context) {
 // listen subscribes on a new connection, says when Redis has confirmed it, and wakes the subscriber until the
 // connection breaks or ctx ends.
 func (s *subscription) listen(ctx context.Context, confirmed func()) error {
-	setUp := batchContext{s.node.base, time.Now().Add(batchTimeout)}
-	connection := s.node.client.Subscribe(setUp)
+	setUp := batchContext{s.terms.base, time.Now().Add(s.terms.patience.batch)}
+	server, err := s.find(setUp)
+	if err != nil {
+		return err
+	}
+	connection := server.Subscribe(setUp)
 	defer connection.Close()
 	defer context.AfterFunc(ctx, func() { _ = connection.Close() })()
 
@@ -97,7 +127,7 @@ func (s *subscription) listen(ctx context.Context, confirmed func()) error {
 	}
 	asked := false // whether the connection lives
 	for {
-		message, err := connection.ReceiveTimeout(s.node.base, quietTime)
+		message, err := connection.ReceiveTimeout(s.terms.base, quietTime)
 		switch timeout, _ := errors.AsType[net.Error](err); {
 		case err == nil:
 			asked = false
@@ -107,7 +137,7 @@ func (s *subscription) listen(ctx context.Context, confirmed func()) error {
 			return errNoAnswer
 		default:
 			asked = true
-			if err := connection.Ping(s.node.base); err != nil {
+			if err := connection.Ping(s.terms.base); err != nil {
 				return err
 			}
 		}

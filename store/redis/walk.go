@@ -36,21 +36,19 @@ func (s *Store) Walk(ctx context.Context, see func(store.Item) error) (store.Mar
 	}
 	lists := []struct {
 		kind string
-		walk func(context.Context, *node, string, func(store.Item) error) error
+		walk func(context.Context, string, func(store.Item) error) error
 	}{{kindIndex, s.walkIndex}, {kindLog, s.walkLog}}
 	for _, list := range lists {
-		for _, n := range s.masters() {
-			err := s.scan(ctx, n, list.kind, func(keys []string) error {
-				for _, key := range keys {
-					if err := list.walk(ctx, n, key, tell); err != nil {
-						return err
-					}
+		err := s.scanAll(ctx, list.kind, func(keys []string) error {
+			for _, key := range keys {
+				if err := list.walk(ctx, key, tell); err != nil {
+					return err
 				}
-				return nil
-			})
-			if err != nil {
-				return mark, err
 			}
+			return nil
+		})
+		if err != nil {
+			return mark, err
 		}
 	}
 	mark.Now = s.Now()
@@ -59,33 +57,27 @@ func (s *Store) Walk(ctx context.Context, see func(store.Item) error) (store.Mar
 
 // walkStrings tells the records or the counters.
 func (s *Store) walkStrings(ctx context.Context, wanted string, tell func(store.Item) error) error {
-	for _, n := range s.masters() {
-		err := s.scan(ctx, n, kindRecord, func(keys []string) error {
-			calls := make([]*call, len(keys))
-			for i, key := range keys {
-				calls[i] = s.scripts.describe.call(ctx, key, wanted)
-			}
-			if err := s.runAll(ctx, n, "read all records", calls); err != nil {
-				return err
-			}
-			for i, key := range keys {
-				item, err := s.described(key, calls[i])
-				if err != nil {
-					return err
-				}
-				if item.Kind != 0 {
-					if err := tell(item); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
+	return s.scanAll(ctx, kindRecord, func(keys []string) error {
+		calls := make([]*call, len(keys))
+		for i, key := range keys {
+			calls[i] = s.scripts.describe.call(ctx, key, wanted)
+		}
+		if err := s.runKeyed(ctx, "read all records", calls); err != nil {
 			return err
 		}
-	}
-	return nil
+		for i, key := range keys {
+			item, err := s.described(key, calls[i])
+			if err != nil {
+				return err
+			}
+			if item.Kind != 0 {
+				if err := tell(item); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // described is the item that the script tells of, of no kind if it tells nothing.
@@ -118,11 +110,11 @@ func (s *Store) described(key string, c *call) (store.Item, error) {
 }
 
 // walkIndex tells the live members of the index under a key.
-func (s *Store) walkIndex(ctx context.Context, n *node, key string, tell func(store.Item) error) error {
+func (s *Store) walkIndex(ctx context.Context, key string, tell func(store.Item) error) error {
 	index := key[len(s.prefix)+len(kindIndex):]
 	for from := "-"; ; {
 		cmd := redis.NewStringSliceCmd(ctx, "zrangebylex", key, from, "+", "limit", 0, pageSize)
-		if err := s.runAll(ctx, n, "read an index", []*call{{cmd: cmd}}); err != nil {
+		if err := s.runKeyed(ctx, "read an index", []*call{{cmd: cmd, key: key}}); err != nil {
 			return err
 		}
 		page := cmd.Val()
@@ -145,11 +137,11 @@ func (s *Store) walkIndex(ctx context.Context, n *node, key string, tell func(st
 }
 
 // walkLog tells the live entries of the log under a key.
-func (s *Store) walkLog(ctx context.Context, n *node, key string, tell func(store.Item) error) error {
+func (s *Store) walkLog(ctx context.Context, key string, tell func(store.Item) error) error {
 	log := key[len(s.prefix)+len(kindLog):]
 	for from := uint64(0); ; {
 		cmd := redis.NewSliceCmd(ctx, "xrange", key, strconv.FormatUint(from, 10), "+", "count", pageSize)
-		if err := s.runAll(ctx, n, "read a log", []*call{{cmd: cmd}}); err != nil {
+		if err := s.runKeyed(ctx, "read a log", []*call{{cmd: cmd, key: key}}); err != nil {
 			return err
 		}
 		for _, raw := range cmd.Val() {
@@ -183,7 +175,11 @@ func (s *Store) entryItem(log string, raw any, now time.Time) (store.Item, error
 // Extent is the number of keys, those of others in the same database too.
 func (s *Store) Extent(ctx context.Context) (int64, error) {
 	var all int64
-	for _, n := range s.masters() {
+	nodes, err := s.everyNode("count the keys")
+	if err != nil {
+		return 0, err
+	}
+	for _, n := range nodes {
 		cmd := redis.NewIntCmd(ctx, "dbsize")
 		if err := s.runAll(ctx, n, "count the keys", []*call{{cmd: cmd}}); err != nil {
 			return 0, err

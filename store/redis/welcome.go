@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/go-redis/redis/v8"
 )
@@ -15,7 +16,7 @@ const minMajor, minMinor = 6, 2
 func (n *node) welcome(ctx context.Context, c *redis.Conn) error {
 	var sections []*redis.StringCmd
 	// One round trip for all. The time comes last, so that it is fresh when the answer arrives.
-	err := n.clock.measure(func() (now *redis.TimeCmd) {
+	look, err := n.terms.clock.measure(func() (now *redis.TimeCmd) {
 		_, _ = c.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, name := range []string{"server", "memory", "replication"} {
 				sections = append(sections, p.Info(ctx, name))
@@ -25,19 +26,51 @@ func (n *node) welcome(ctx context.Context, c *redis.Conn) error {
 		})
 		return now
 	})
-	if err != nil {
-		return err
-	}
-	n.marked.Store(false) // it may be another server, or one that has lost its data
-	facts := map[string]string{}
+	var said strings.Builder
 	for _, section := range sections {
 		if err := section.Err(); err != nil {
 			return err
 		}
-		readFacts(facts, section.Val())
+		said.WriteString(section.Val())
 	}
-	if reason := unfit(n.host, facts); reason != nil {
+	facts := factsFrom(said.String())
+	if reason := n.terms.address.mismatch(n.name(), facts["redis_mode"]); reason != nil {
 		return reason
+	}
+	if err != nil {
+		return err
+	}
+	if reason := unfit(n.name(), facts); reason != nil {
+		return reason
+	}
+	if facts["role"] != "master" && !n.terms.address.cluster { // a node of a cluster says itself what it does not hold
+		return n.refuseReplica(facts)
+	}
+	n.learnReplicas(facts)
+	n.terms.met(n, look)
+	return nil
+}
+
+// factsFrom reads the answer of INFO.
+func factsFrom(text string) map[string]string {
+	facts := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
+			facts[name] = value
+		}
+	}
+	return facts
+}
+
+// mismatch says why the URL is not that of a server of this mode, or nothing.
+func (a *address) mismatch(host, mode string) *refusal {
+	switch {
+	case mode == "sentinel":
+		return refuse("redis at %s is a sentinel: write redis+sentinel://%s/ and the name of the master", host, host)
+	case mode == "cluster" && !a.cluster:
+		return refuse("redis at %s is a node of a cluster: write redis+cluster:// in the URL", host)
+	case mode == "standalone" && a.cluster:
+		return refuse("redis at %s is no node of a cluster: write redis:// in the URL", host)
 	}
 	return nil
 }
@@ -52,10 +85,15 @@ func unfit(host string, facts map[string]string) *refusal {
 	if policy := facts["maxmemory_policy"]; policy != "noeviction" {
 		return refuse("redis at %s may throw records away (maxmemory-policy is %q): set maxmemory-policy noeviction in its configuration", host, policy)
 	}
-	if facts["role"] != "master" {
-		return refuse("redis at %s is a replica of %s:%s: give the address of its master", host, facts["master_host"], facts["master_port"])
-	}
 	return nil
+}
+
+// refuseReplica turns a replica down. Whom the sentinels name may have been a master a moment ago.
+func (n *node) refuseReplica(facts map[string]string) error {
+	if n.locate != nil {
+		return &dialError{fmt.Errorf("%s is a replica now", n.name())}
+	}
+	return refuse("redis at %s is a replica of %s:%s: give the address of its master", n.name(), facts["master_host"], facts["master_port"])
 }
 
 func newEnough(version string) bool {

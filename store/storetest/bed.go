@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -66,7 +67,7 @@ func (b *bed) openSkewed(skew time.Duration) store.Store {
 // soon is an expiry that pass can wait for.
 func (b *bed) soon(s store.Store) time.Time {
 	if b.engine.ServerTime {
-		return s.Now().Add(shortServerLife)
+		return s.Now().Add(cmp.Or(b.engine.ShortLife, shortServerLife))
 	}
 	return s.Now().Add(shortLocalLife)
 }

@@ -33,8 +33,16 @@ type Engine struct {
 	// Usable says why a server may not open the data now, or nil.
 	Usable func(t testing.TB) error
 
+	// ShortLife is how long a record lives whose end the suite waits for, when the store's time is that of a server: long
+	// enough for a dozen calls on a busy machine. Zero means 250 ms.
+	ShortLife time.Duration
+
 	// Break makes the store unreachable for every open handle until mend is called. Nil when the engine cannot break.
 	Break func(t testing.TB) (mend func())
+
+	// Isolate keeps every copy of the data from hearing what is written, until mend is called. Nil when the engine has no
+	// copies.
+	Isolate func(t testing.TB) (mend func())
 
 	// LoseReply arranges that the next write on any handle is carried out, but its reply is lost on the way. It may
 	// lose replies of reads too, once. Nil when the engine has no replies to lose.
@@ -46,7 +54,7 @@ type Engine struct {
 func Run(t *testing.T, newEngine func(t *testing.T) Engine) {
 	tests := slices.Concat(
 		recordTests(), expiryTests(), addTests(), swapTests(), indexTests(), logTests(),
-		counterTests(), topicTests(), kindTests(), handleTests(), contextTests(), failureTests(), walkTests(), fillTests(),
+		counterTests(), topicTests(), kindTests(), handleTests(), contextTests(), failureTests(), walkTests(), fillTests(), copyTests(),
 	)
 	for _, test := range tests {
 		t.Run(test.rule, func(t *testing.T) {

@@ -49,8 +49,13 @@ func (c *Cluster) URL() string {
 	for _, s := range c.nodes {
 		addresses = append(addresses, s.Addr())
 	}
-	return "redis+cluster://" + strings.Join(addresses, ",")
+	return clusterURL(addresses)
 }
+
+func clusterURL(addresses []string) string { return "redis+cluster://" + strings.Join(addresses, ",") }
+
+// Through puts a proxy before every node.
+func (c *Cluster) Through() *Proxies { c.t.Helper(); return newProxies(c.t, c.nodes, clusterURL) }
 
 // Masters are the nodes that hold slots, in the order of their first slot.
 func (c *Cluster) Masters() []*Server {
@@ -62,6 +67,16 @@ func (c *Cluster) Masters() []*Server {
 		}
 	}
 	return masters
+}
+
+// Replicas are the running nodes that follow a master.
+func (c *Cluster) Replicas() []*Server {
+	c.t.Helper()
+	var replicas []*Server
+	for _, master := range c.Masters() {
+		replicas = append(replicas, c.ReplicasOf(master)...)
+	}
+	return replicas
 }
 
 // Slot is the slot of a key.

@@ -3,7 +3,9 @@ package redistest
 import (
 	"bytes"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -32,11 +34,13 @@ type Proxy struct {
 	delay    time.Duration
 	hole     bool
 	old, new []byte // what replies say, and what they shall say instead
+
+	addresses *strings.Replacer // puts proxies in the place of their servers; nil for none
 }
 
-// drop is an order to lose the replies of the next commands that match.
+// drop is an order to lose the replies of the next commands that match. Several proxies may share one.
 type drop struct {
-	left  int
+	left  atomic.Int64
 	loss  Loss
 	match func(command []string) bool
 }
@@ -80,12 +84,22 @@ func (p *Proxy) Pass() {
 // DropReplies loses the replies of the next n commands for which match is true; nil matches all. The server carries
 // the commands out.
 func (p *Proxy) DropReplies(n int, loss Loss, match func(command []string) bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.obey(newDrop(n, loss, match))
+}
+
+func newDrop(n int, loss Loss, match func([]string) bool) *drop {
 	if match == nil {
 		match = func([]string) bool { return true }
 	}
-	p.drops = append(p.drops, &drop{left: n, loss: loss, match: match})
+	d := &drop{loss: loss, match: match}
+	d.left.Store(int64(n))
+	return d
+}
+
+func (p *Proxy) obey(d *drop) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drops = append(p.drops, d)
 }
 
 // Dropped is the number of replies lost so far by order of DropReplies.
@@ -188,8 +202,7 @@ func (p *Proxy) fate(command []string) (lost bool, loss Loss) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.drops {
-		if d.left > 0 && d.match(command) {
-			d.left--
+		if d.left.Load() > 0 && d.match(command) && d.left.Add(-1) >= 0 {
 			return true, d.loss
 		}
 	}
@@ -213,10 +226,13 @@ func (p *Proxy) mood() (delay time.Duration, hole bool) {
 func (p *Proxy) rewritten(reply []byte) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.old == nil {
-		return reply
+	if p.old != nil {
+		reply = bytes.ReplaceAll(reply, p.old, p.new)
 	}
-	return bytes.ReplaceAll(reply, p.old, p.new)
+	if p.addresses != nil {
+		reply = []byte(p.addresses.Replace(string(reply)))
+	}
+	return reply
 }
 
 func (p *Proxy) forget(l *link) {

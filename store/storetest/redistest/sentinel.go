@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -58,7 +59,19 @@ func (s *SentinelSet) URL() string {
 	for _, sentinel := range s.watchers {
 		addresses = append(addresses, sentinel.Addr())
 	}
+	return sentinelURL(addresses)
+}
+
+func sentinelURL(addresses []string) string {
 	return "redis+sentinel://" + strings.Join(addresses, ",") + "/" + masterName
+}
+
+// Through puts a proxy before every sentinel and every node.
+func (s *SentinelSet) Through() *Proxies {
+	s.t.Helper()
+	return newProxies(s.t, slices.Concat(s.watchers, s.nodes), func(addresses []string) string {
+		return sentinelURL(addresses[:len(s.watchers)])
+	})
 }
 
 // Sentinels are the processes that watch. They keep no data.
