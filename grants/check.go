@@ -112,10 +112,18 @@ func (s *Service) revocable(ctx context.Context, token string) (*grant, error) {
 		return nil, nil
 	}
 	g, _, _, err := s.read(ctx, p)
-	if errors.Is(err, ErrInvalid) {
+	return s.unlessEnded(ctx, g, err)
+}
+
+// unlessEnded is what reading a grant to be ended has found, or nil. Of one that is not there it makes sure that it
+// stays away: whoever repeats a revocation that the store had only half done shall not be told that it holds before it does.
+func (s *Service) unlessEnded(ctx context.Context, g grant, err error) (*grant, error) {
+	switch {
+	case errors.Is(err, errAbsent):
+		return nil, s.delete(ctx, g.id)
+	case errors.Is(err, ErrInvalid):
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	return &g, nil

@@ -115,7 +115,7 @@ func (e Ender) bury(ctx context.Context, user uuid.UUID, client uint32, id uuid.
 			ended = true
 		}
 		if e.young(id) {
-			err := e.store.Add(ctx, recordKey(id), tombstone, e.store.Now().Add(issueTakes))
+			err := e.store.Add(store.Lasting(ctx), recordKey(id), tombstone, e.store.Now().Add(issueTakes))
 			if errors.Is(err, store.ErrExists) {
 				continue // written, or ended by somebody else, since the look
 			}

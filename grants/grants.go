@@ -27,6 +27,8 @@ var (
 	// ErrInvalid is the answer to a token or code that gives no right: unknown, expired, spent, revoked, or of another
 	// client (invalid_grant).
 	ErrInvalid = errors.New("grants: the token or code is invalid, expired, revoked or belongs to another client")
+	// errAbsent is the ErrInvalid of a token whose grant is not there at all.
+	errAbsent = fmt.Errorf("%w: there is no such grant", ErrInvalid)
 	// ErrScope is the answer to a request for more than was granted (invalid_scope).
 	ErrScope = errors.New("grants: the request asks for more than was granted")
 	// ErrResource is the answer to a request for a resource that the grant does not cover (invalid_target).
@@ -160,7 +162,7 @@ func recordKey(id uuid.UUID) string { return "g" + string(id[:]) }
 func (s *Service) read(ctx context.Context, p presented) (grant, store.Record, *narrowed, error) {
 	r, stored, err := s.record(ctx, p.grant)
 	if err != nil {
-		return grant{}, store.Record{}, nil, err
+		return grant{id: p.grant}, store.Record{}, nil, err
 	}
 	var listed *narrowed
 	var covered []byte
@@ -179,7 +181,10 @@ func (s *Service) read(ctx context.Context, p presented) (grant, store.Record, *
 // record reads a grant by its id. ErrInvalid says that there is none.
 func (e Ender) record(ctx context.Context, id uuid.UUID) (*record, store.Record, error) {
 	stored, err := e.store.Get(ctx, recordKey(id))
-	if errors.Is(err, store.ErrNotFound) || err == nil && isTombstone(stored) {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, store.Record{}, errAbsent
+	}
+	if err == nil && isTombstone(stored) {
 		return nil, store.Record{}, ErrInvalid
 	}
 	if err != nil {

@@ -95,6 +95,10 @@ func (e Ender) load(ctx context.Context, user uuid.UUID, client uint32, id uuid.
 		if e.young(id) {
 			return nil, true, nil
 		}
+		// The name goes last: it must not be forgotten that there was a grant while that could come back.
+		if err := e.delete(ctx, id); err != nil {
+			return nil, false, err
+		}
 		return nil, false, e.withdraw(ctx, user, client, id)
 	case err != nil:
 		return nil, false, fmt.Errorf("read grant: %w", err)

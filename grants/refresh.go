@@ -114,7 +114,11 @@ func (s *Service) spend(ctx context.Context, p presented, by Presenter, wrongCli
 			}
 		case d.next != nil:
 			next := grant{g.id, d.next}
-			err := s.store.Swap(ctx, recordKey(g.id), stored, next.encode(), next.expires())
+			writing := ctx
+			if g.State != active {
+				writing = store.Lasting(ctx) // RFC 6749 §4.1.2: a code must not come back unspent
+			}
+			err := s.store.Swap(writing, recordKey(g.id), stored, next.encode(), next.expires())
 			if errors.Is(err, store.ErrConflict) {
 				continue
 			}

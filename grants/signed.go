@@ -2,7 +2,6 @@ package grants
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,7 +46,7 @@ func (s *Service) CheckSigned(ctx context.Context, t Signed) (*Token, error) {
 func (s *Service) readSigned(ctx context.Context, t Signed) (grant, *narrowed, error) {
 	r, _, err := s.record(ctx, t.Grant)
 	if err != nil {
-		return grant{}, nil, err
+		return grant{id: t.Grant}, nil, err
 	}
 	if !r.signed() {
 		return grant{}, nil, ErrInvalid
@@ -85,11 +84,5 @@ func (s *Service) signedGrant(ctx context.Context, t Signed) (*grant, error) {
 		return nil, nil
 	}
 	g, _, err := s.readSigned(ctx, t)
-	if errors.Is(err, ErrInvalid) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &g, nil
+	return s.unlessEnded(ctx, g, err)
 }

@@ -196,7 +196,8 @@ func (s *Signing) try(ctx context.Context, revise func(*keyRecord) (bool, error)
 	if absent {
 		return true, s.store.Add(ctx, signingKey, value, store.Forever)
 	}
-	return true, s.store.Swap(ctx, signingKey, old, value, store.Forever)
+	// Keys that were discarded because they leaked must not come back.
+	return true, s.store.Swap(store.Lasting(ctx), signingKey, old, value, store.Forever)
 }
 
 // drop takes out what is no longer published at now.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -229,10 +228,9 @@ func (t *Table[T]) update(ctx context.Context, id string, p patience, change fun
 			return value, err
 		}
 	}
-	if !bytes.Equal(own.Value, final) {
-		if err := t.store.Swap(ctx, t.key(id), own, final, Forever); err != nil {
-			return value, err
-		}
+	// It is written even when it is the same: an attempt of which the store has lost track is made to last.
+	if err := t.store.Swap(Lasting(ctx), t.key(id), own, final, Forever); err != nil {
+		return value, err
 	}
 	t.release(ctx, id, without(before, after))
 	return value, nil

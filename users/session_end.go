@@ -73,10 +73,23 @@ func (s *Sessions) end(ctx context.Context, user, id uuid.UUID) (found bool, err
 		return false, fmt.Errorf("end the grants of session %s: %w", id, err)
 	}
 	if !found {
-		return false, nil
+		return false, s.keepAway(ctx, id)
 	}
 	// 3. The session.
 	return true, s.remove(ctx, session)
+}
+
+// keepAway makes sure that a session that is not there does not come back: an end that the store had only half done is
+// repeated, and must not be said to hold before it does.
+func (s *Sessions) keepAway(ctx context.Context, id uuid.UUID) error {
+	r, err := s.read(ctx, id)
+	if err != nil || r != nil { // somebody else's
+		return err
+	}
+	if err := s.store.Delete(ctx, sessionKey(id)); err != nil {
+		return fmt.Errorf("delete session %s: %w", id, err)
+	}
+	return nil
 }
 
 // remove deletes a session's record and then its name, so that none is ever unlisted.

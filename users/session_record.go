@@ -120,6 +120,9 @@ func (s *Sessions) swap(ctx context.Context, r *sessionRecord) error {
 	if err != nil {
 		return err
 	}
+	if r.Ending {
+		ctx = store.Lasting(ctx)
+	}
 	return s.store.Swap(ctx, sessionKey(r.ID), r.stored, value, s.limits.expiry(&r.Session))
 }
 
