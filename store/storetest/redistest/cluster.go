@@ -13,7 +13,7 @@ type Cluster struct {
 }
 
 // StartCluster starts a cluster and waits until it is healthy. The further arguments go to every node, as for Start;
-// "--cluster-node-timeout", "60000" keeps a paused master from being replaced, which else happens after two seconds. A
+// "--cluster-node-timeout", "15000" keeps a paused master from being replaced, which else happens after two seconds. A
 // part of the cluster that is down does not make the others refuse ("--cluster-require-full-coverage", "yes" does).
 func StartCluster(t testing.TB, args ...string) *Cluster {
 	t.Helper()
