@@ -47,6 +47,12 @@ func TestOpenRefusesUnfitServers(t *testing.T) {
 		{"unknown setting", redis.Options{URL: plain.URL() + "?password=" + canary}, "write redis://"},
 		{"a database by name", redis.Options{URL: "redis://" + plain.Addr() + "/main"}, "number of a database"},
 		{"two passwords", redis.Options{URL: "redis://:" + canary + "@" + plain.Addr(), Password: canary}, "given twice"},
+		{"several servers", redis.Options{URL: "redis://" + plain.Addr() + "," + guarded.Addr()}, "write redis+sentinel:// or redis+cluster://"},
+		{"an unknown kind", redis.Options{URL: "redis+ring://" + plain.Addr()}, "write redis://"},
+		{"a cluster with a database", redis.Options{URL: "redis+cluster://" + plain.Addr() + "/1"}, "has no databases"},
+		{"sentinels without a master", redis.Options{URL: "redis+sentinel://" + plain.Addr()}, "names no master"},
+		{"a host left out", redis.Options{URL: "redis+cluster://" + plain.Addr() + ",,"}, "write redis://"},
+		{"a password among the hosts", redis.Options{URL: "redis+cluster://a,b:" + canary}, "percent-encode"},
 		{"a user without password", redis.Options{URL: plain.URL(), Username: "safeconduct"}, "add the password"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/go-redis/redis/v8"
 )
@@ -83,6 +84,8 @@ func (s *sentinels) ask(ctx context.Context, i int) (string, error) {
 	switch {
 	case errors.Is(err, redis.Nil) || err == nil && len(answer) != 2:
 		return "", refuse("the sentinel at %s knows no master %q: correct the name in the URL", s.hosts[i], s.master)
+	case isAnswer(err) && strings.HasPrefix(err.Error(), "ERR unknown command"):
+		return "", refuse("the server at %s is no sentinel: write redis:// or redis+cluster://, or give the port of the sentinel", s.hosts[i])
 	case err != nil:
 		if reason := refusalOf(s.hosts[i], err); reason != nil {
 			return "", reason

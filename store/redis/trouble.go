@@ -40,7 +40,7 @@ func refusalOf(host string, err error) *refusal {
 		}
 	}
 	if strings.HasPrefix(err.Error(), "NOPERM") {
-		return refuse("redis at %s: the user may not do what is needed (%s): grant it +@all on the keys and channels of the prefix, +info and +time",
+		return refuse("redis at %s: the user may not do what is needed (%s): give it the rights that docs/redis.md lists",
 			host, plain(err))
 	}
 	return nil

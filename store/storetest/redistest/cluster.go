@@ -22,6 +22,9 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 		"--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no",
 		"--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 	}
+	if slices.Contains(args, "--tls-cert-file") {
+		defaults = append(defaults, "--tls-cluster", "yes", "--tls-replication", "yes")
+	}
 	create := []string{"--cluster", "create"}
 	for range 6 {
 		s := &Server{t: t, args: append(slices.Clone(defaults), args...)}
@@ -43,13 +46,21 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	return c
 }
 
-// URL is the cluster's address for redis.Options, without a password.
+// URL is the cluster's address for redis.Options, without a password and, if the nodes have certificates, for TLS.
 func (c *Cluster) URL() string {
 	var addresses []string
 	for _, s := range c.nodes {
-		addresses = append(addresses, s.Addr())
+		if s.tlsPort != "" {
+			addresses = append(addresses, s.TLSAddr())
+		} else {
+			addresses = append(addresses, s.Addr())
+		}
 	}
-	return clusterURL(addresses)
+	url := clusterURL(addresses)
+	if c.nodes[0].tlsPort != "" {
+		url = strings.Replace(url, "redis", "rediss", 1)
+	}
+	return url
 }
 
 func clusterURL(addresses []string) string { return "redis+cluster://" + strings.Join(addresses, ",") }
@@ -96,7 +107,7 @@ func (c *Cluster) ReplicasOf(master *Server) []*Server {
 	c.t.Helper()
 	var found []*Server
 	for _, s := range c.running() {
-		if f := facts(s, "INFO", "replication"); f["role"] == "slave" && f["master_port"] == master.port {
+		if f := facts(s, "INFO", "replication"); f["role"] == "slave" && master.listensOn(f["master_port"]) {
 			found = append(found, s)
 		}
 	}
@@ -117,7 +128,7 @@ func (c *Cluster) AwaitMaster(node *Server) {
 	c.t.Helper()
 	c.await("the replica is the master", func() bool {
 		for _, s := range c.running() {
-			holds := func(r slotRange) bool { return r.master == node.port }
+			holds := func(r slotRange) bool { return node.listensOn(r.master) }
 			if !slices.ContainsFunc(c.ranges(s), holds) {
 				return false
 			}

@@ -32,7 +32,7 @@ func (g *group) running() []*Server {
 // at is the server at a port of this machine.
 func (g *group) at(port string) *Server {
 	for _, s := range g.nodes {
-		if s.port == port {
+		if s.listensOn(port) {
 			return s
 		}
 	}
@@ -77,11 +77,13 @@ func facts(s *Server, args ...string) map[string]string {
 // follows reports whether both sides say that replica has its copy and is told of everything new.
 func follows(replica, master *Server) bool {
 	f := facts(replica, "INFO", "replication")
-	if f["role"] != "slave" || f["master_port"] != master.port || f["master_link_status"] != "up" {
+	if f["role"] != "slave" || master == nil || !master.listensOn(f["master_port"]) || f["master_link_status"] != "up" {
 		return false
 	}
 	for name, value := range facts(master, "INFO", "replication") {
-		if strings.HasPrefix(name, "slave") && strings.Contains(value, "port="+replica.port+",state=online,") {
+		_, rest, _ := strings.Cut(value, "port=")
+		port, rest, _ := strings.Cut(rest, ",")
+		if strings.HasPrefix(name, "slave") && replica.listensOn(port) && strings.HasPrefix(rest, "state=online,") {
 			return true
 		}
 	}
@@ -98,7 +100,7 @@ func (g *group) AwaitCopies(master *Server) {
 	g.t.Helper()
 	offset := facts(master, "INFO", "replication")["master_repl_offset"]
 	for _, s := range g.running() {
-		if facts(s, "INFO", "replication")["master_port"] == master.port {
+		if master.listensOn(facts(s, "INFO", "replication")["master_port"]) {
 			g.await("a replica has what its master has", func() bool { return has(s, offset) })
 		}
 	}

@@ -33,6 +33,7 @@ type Server struct {
 	program string
 	port    string
 	busPort string // on which the nodes of a cluster talk among themselves; empty for no such node
+	tlsPort string // empty without TLS
 	dir     string
 	args    []string
 	watches []string // the configuration of a sentinel; empty for what keeps data
@@ -63,6 +64,9 @@ func (s *Server) begin(inCluster bool) {
 		if inCluster {
 			s.busPort = freePort(s.t)
 		}
+		if s.option("--tls-cert-file") != "" {
+			s.tlsPort = freePort(s.t)
+		}
 		if err = s.launch(); err == nil {
 			return
 		}
@@ -91,6 +95,14 @@ func Missing(t testing.TB, what string) {
 
 // Addr is the server's address, host and port.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
+
+// listensOn reports whether a port, other than that of the bus, is the server's.
+func (s *Server) listensOn(port string) bool {
+	return port == s.port || s.tlsPort != "" && port == s.tlsPort
+}
+
+// TLSAddr is the server's address for TLS.
+func (s *Server) TLSAddr() string { return net.JoinHostPort("127.0.0.1", s.tlsPort) }
 
 // URL is the server's address for redis.Options, without a password.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
@@ -213,6 +225,9 @@ func (s *Server) arguments() ([]string, error) {
 		return slices.Concat([]string{file, "--sentinel"}, args, s.args), nil
 	}
 	args = append(args, "--save", "")
+	if s.tlsPort != "" {
+		args = append(args, "--tls-port", s.tlsPort)
+	}
 	if s.busPort != "" {
 		args = append(args, "--cluster-enabled", "yes", "--cluster-port", s.busPort)
 	}
