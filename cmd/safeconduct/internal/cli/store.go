@@ -26,11 +26,11 @@ func (a *app) configuredPlace() (node.Place, *config.Result, error) {
 	if err != nil {
 		return node.Place{}, nil, err
 	}
-	password, err := loaded.StorePassword()
+	access, err := loaded.StoreAccess()
 	if err != nil {
 		return node.Place{}, nil, err
 	}
-	return node.PlaceOf(&loaded.Config, password, a.quietLog()), loaded, nil
+	return node.PlaceOf(&loaded.Config, access, a.quietLog()), loaded, nil
 }
 
 // localConfiguration is the configuration of a command that works on this machine.

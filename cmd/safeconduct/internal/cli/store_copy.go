@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -62,24 +63,33 @@ func (a *app) place(end copyEnd, variable string) (node.Place, error) {
 	if end.url == "" {
 		return configured, nil
 	}
-	given, err := config.ParseStore(end.url)
+	url, err := config.ParseStoreURL(end.url)
 	if err != nil {
 		return node.Place{}, usage("the URL of the store %v", err)
 	}
-	password, err := a.secretVariable(variable)
+	// What is not said of this store is as for the configured one.
+	access, err := loaded.StoreAccess()
+	if err != nil {
+		return node.Place{}, err
+	}
+	access.Password, err = a.secretVariable(variable)
 	if err == nil && end.passwordFile != "" {
-		if password, err = config.ReadSecretFile(end.passwordFile); err != nil {
+		if access.Password, err = config.ReadSecretFile(end.passwordFile); err != nil {
 			err = usage("the password: %v", err)
 		}
 	}
 	if err != nil {
 		return node.Place{}, err
 	}
-	given.Prefix = end.prefix
-	if given.Prefix == "" {
-		given.Prefix = loaded.Store.Prefix
+	given := loaded.Store
+	given.URL = url
+	if end.prefix != "" {
+		given.Prefix = end.prefix
 	}
-	return node.PlaceOf(&config.Config{DataDir: loaded.DataDir, Store: given}, password, a.quietLog()), nil
+	if !strings.HasPrefix(url, "rediss") {
+		access.TLS = nil
+	}
+	return node.PlaceOf(&config.Config{DataDir: loaded.DataDir, Store: given}, access, a.quietLog()), nil
 }
 
 func (a *app) copyStore(ctx context.Context, o copyOrder) (err error) {

@@ -46,6 +46,17 @@ type Store struct {
 	Password     string
 	PasswordFile string
 	Prefix       string
+
+	SentinelUsername     string
+	SentinelPassword     string
+	SentinelPasswordFile string
+	CAFile               string
+	CertFile             string
+	KeyFile              string
+	ServerName           string
+	PoolSize             int // 0 for 10 a core
+	Timeout              time.Duration
+	WaitReplicas         int
 }
 
 // Secrets is where the system secrets are, if not in the data directory.

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 const (
 	envPrefix = "SAFECONDUCT_"
@@ -55,13 +58,33 @@ func table() []*key {
 			means: "private key of the certificate in PEM"},
 
 		{path: "store.url", set: into(parseStoreURL, func(c *Config) *string { return &c.Store.URL }),
-			means: "bolt:///path/to/data.db, redis://… or rediss://…; without it data.db in data_dir"},
+			means: "bolt:///path/to/data.db, redis://…, redis+sentinel://…/master or redis+cluster://…, rediss for TLS; without it data.db in data_dir"},
 		{path: "store.password", secret: true, set: into(parseSecret, func(c *Config) *string { return &c.Store.Password }),
 			means: "password of Redis"},
 		{path: "store.password_file", set: into(parsePath, func(c *Config) *string { return &c.Store.PasswordFile }),
 			means: "file with the password of Redis"},
 		{path: "store.prefix", standard: "sc:", set: into(parsePrefix, func(c *Config) *string { return &c.Store.Prefix }),
 			means: "beginning of all keys in Redis"},
+		{path: "store.sentinel_username", set: into(parseName, func(c *Config) *string { return &c.Store.SentinelUsername }),
+			means: "user at the sentinels"},
+		{path: "store.sentinel_password", secret: true, set: into(parseSecret, func(c *Config) *string { return &c.Store.SentinelPassword }),
+			means: "password of the sentinels"},
+		{path: "store.sentinel_password_file", set: into(parsePath, func(c *Config) *string { return &c.Store.SentinelPasswordFile }),
+			means: "file with the password of the sentinels"},
+		{path: "store.tls.ca_file", set: into(parsePath, func(c *Config) *string { return &c.Store.CAFile }),
+			means: "authorities in PEM that Redis's certificate may come from; without it those of the system"},
+		{path: "store.tls.cert_file", set: into(parsePath, func(c *Config) *string { return &c.Store.CertFile }),
+			means: "certificate chain in PEM for a Redis that asks for one"},
+		{path: "store.tls.key_file", set: into(parsePath, func(c *Config) *string { return &c.Store.KeyFile }),
+			means: "private key of that certificate in PEM"},
+		{path: "store.tls.server_name", set: into(parseName, func(c *Config) *string { return &c.Store.ServerName }),
+			means: "name in Redis's certificate; without it the host"},
+		{path: "store.pool_size", set: into(count(1, 10_000), func(c *Config) *int { return &c.Store.PoolSize }),
+			means: "connections to one node of Redis; without it 10 for each core"},
+		{path: "store.timeout", standard: "500ms", set: into(between(100*time.Millisecond, 10*time.Second), func(c *Config) *duration { return &c.Store.Timeout }),
+			means: "how long one answer of Redis may take"},
+		{path: "store.wait_replicas", standard: "1", set: into(count(0, 5), func(c *Config) *int { return &c.Store.WaitReplicas }),
+			means: "replicas of Redis that must have what takes rights away"},
 
 		{path: "secrets.file", set: into(parsePath, func(c *Config) *string { return &c.Secrets.File }),
 			means: "file with the system secrets; without it secrets in data_dir"},

@@ -25,9 +25,15 @@ server:
   drain_delay: 10s
   tls: {cert_file: /etc/tls/cert.pem, key_file: /etc/tls/key.pem}
 store:
-  url: rediss://redis.example.com:6380/2
+  url: rediss+sentinel://sentinel-1:26380,sentinel-2/main/2
   password_file: /run/secrets/redis
   prefix: 'id:'
+  sentinel_username: watcher
+  sentinel_password_file: /run/secrets/sentinel
+  tls: {ca_file: /etc/tls/ca.pem, cert_file: /etc/tls/client.pem, key_file: /etc/tls/client-key.pem, server_name: redis}
+  pool_size: 50
+  timeout: 2s
+  wait_replicas: 0
 secrets: {file: /run/secrets/safeconduct}
 tokens:
   access_ttl: 10m
@@ -56,9 +62,18 @@ func TestEveryKeyIsRead(t *testing.T) {
 		{"server.drain_delay", r.Server.DrainDelay, 10 * time.Second},
 		{"server.tls.cert_file", r.Server.CertFile, "/etc/tls/cert.pem"},
 		{"server.tls.key_file", r.Server.KeyFile, "/etc/tls/key.pem"},
-		{"store.url", r.Store.URL, "rediss://redis.example.com:6380/2"},
+		{"store.url", r.Store.URL, "rediss+sentinel://sentinel-1:26380,sentinel-2/main/2"},
 		{"store.password_file", r.Store.PasswordFile, "/run/secrets/redis"},
 		{"store.prefix", r.Store.Prefix, "id:"},
+		{"store.sentinel_username", r.Store.SentinelUsername, "watcher"},
+		{"store.sentinel_password_file", r.Store.SentinelPasswordFile, "/run/secrets/sentinel"},
+		{"store.tls.ca_file", r.Store.CAFile, "/etc/tls/ca.pem"},
+		{"store.tls.cert_file", r.Store.CertFile, "/etc/tls/client.pem"},
+		{"store.tls.key_file", r.Store.KeyFile, "/etc/tls/client-key.pem"},
+		{"store.tls.server_name", r.Store.ServerName, "redis"},
+		{"store.pool_size", r.Store.PoolSize, 50},
+		{"store.timeout", r.Store.Timeout, 2 * time.Second},
+		{"store.wait_replicas", r.Store.WaitReplicas, 0},
 		{"secrets.file", r.Secrets.File, "/run/secrets/safeconduct"},
 		{"tokens.access_ttl", r.Tokens.Access, 10 * time.Minute},
 		{"tokens.refresh_idle_ttl", r.Tokens.RefreshIdle, 30 * time.Hour},
@@ -214,8 +229,8 @@ func TestOpenReadsTheFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Secrets) != 1 || m.StorePassword != "hunter2" || m.TLS != nil {
-		t.Errorf("got %d secrets, a password of %d characters", len(m.Secrets), len(m.StorePassword))
+	if len(m.Secrets) != 1 || m.Store.Password != "hunter2" || m.TLS != nil {
+		t.Errorf("got %d secrets, a password of %d characters", len(m.Secrets), len(m.Store.Password))
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 // Material is what the files and secrets of a configuration hold.
 type Material struct {
 	// Secrets are the system secrets, the signing one first; none if the configuration names none.
-	Secrets       []keys.Secret
-	StorePassword string
+	Secrets []keys.Secret
+	Store   StoreAccess
 	// TLS is nil if the server does not speak TLS itself.
 	TLS *tls.Certificate
 	// Pages are the pages that people see, as ui says.
@@ -28,6 +28,7 @@ type Material struct {
 func (r *Result) Open() (*Material, error) {
 	l := &loader{schema: r.schema}
 	m := &Material{}
+	var at string
 	var err error
 	refuse := func(path string, err error) {
 		if err != nil {
@@ -46,37 +47,18 @@ func (r *Result) Open() (*Material, error) {
 		_, err = keys.NewRing(m.Secrets...)
 		refuse("secrets.file", err)
 	}
-	m.StorePassword, err = r.storePassword()
-	refuse("store.password_file", err)
+	m.Store, at, err = r.storeAccess()
+	refuse(at, err)
 	if r.Server.CertFile != "" {
 		m.TLS, err = loadCertificate(r.Server.CertFile, r.Server.KeyFile)
 		refuse("server.tls.cert_file", err)
 	}
-	pages, at, err := r.pages()
-	m.Pages = pages
+	m.Pages, at, err = r.pages()
 	refuse(at, err)
 	if len(l.problems) > 0 {
 		return nil, l.problems
 	}
 	return m, nil
-}
-
-// StorePassword is the password of the store alone, for who works on nothing else.
-func (r *Result) StorePassword() (string, error) {
-	password, err := r.storePassword()
-	if err != nil {
-		l := &loader{schema: r.schema}
-		l.add(l.at(r, "store.password_file", nil, fault{reason: err.Error()}))
-		return "", l.problems
-	}
-	return password, nil
-}
-
-func (r *Result) storePassword() (string, error) {
-	if r.Store.PasswordFile == "" {
-		return r.Store.Password, nil
-	}
-	return ReadSecretFile(r.Store.PasswordFile)
 }
 
 // pages makes the pages. With an error it names the key that is to blame.

@@ -76,5 +76,6 @@ func merge(sources ...map[string]*setting) map[string]*setting {
 // sameSecret pairs the keys that give one secret in two ways.
 var sameSecret = map[string]string{
 	"store.password": "store.password_file", "store.password_file": "store.password",
+	"store.sentinel_password": "store.sentinel_password_file", "store.sentinel_password_file": "store.sentinel_password",
 	"secrets.file": keySecret, keySecret: "secrets.file",
 }

@@ -63,6 +63,14 @@ func parsePrefix(text string) (string, *fault) {
 }
 
 // parseTitle reads a name that people see.
+// parseName reads a name of one word.
+func parseName(text string) (string, *fault) {
+	if text == "" || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		return "", &fault{quote(text) + " is not a name", "Write it without spaces"}
+	}
+	return text, nil
+}
+
 func parseTitle(text string) (string, *fault) {
 	const longest = 60
 	switch {

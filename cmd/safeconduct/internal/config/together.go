@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"path/filepath"
 	"strings"
 )
@@ -9,16 +8,19 @@ import (
 // socketMax is the longest path of a unix socket that every system takes.
 const socketMax = 103
 
+// rule is one of several keys.
+type rule struct {
+	broken   bool
+	at       string // the key that the problem is shown at
+	involved []string
+	fault    fault
+}
+
 // checkTogether checks what must fit together. A rule about a key whose value is wrong already is left out.
 func (l *loader) checkTogether(r *Result) {
 	redis := r.IsRedis()
 	socket, _ := filepath.Abs(r.Socket())
-	for _, rule := range []struct {
-		broken   bool
-		at       string // the key that the problem is shown at
-		involved []string
-		fault    fault
-	}{
+	for _, rule := range append(l.storeRules(r), []rule{
 		{r.Server.CertFile != "" && r.Server.KeyFile == "", "server.tls.cert_file", []string{"server.tls.key_file"},
 			fault{"needs the key of the certificate", "Add server.tls.key_file"}},
 		{r.Server.KeyFile != "" && r.Server.CertFile == "", "server.tls.key_file", []string{"server.tls.cert_file"},
@@ -27,16 +29,6 @@ func (l *loader) checkTogether(r *Result) {
 			fault{"is http, but the server speaks TLS", "Write " + strings.Replace(r.Issuer, "http://", "https://", 1)}},
 		{redis && r.Secrets.File == "" && r.Secrets.Text == "", "store.url", []string{"secrets.file", keySecret},
 			fault{"is shared by all servers on it, which need the same system secrets", "Add secrets.file, or set SAFECONDUCT_SECRETS_FILE; `openssl rand -base64 32` makes a secret"}},
-		{!redis && r.Store.Password != "", "store.password", []string{"store.url"},
-			fault{"is for Redis, but the store is a local file", "Take it away, or set store.url to a Redis"}},
-		{!redis && r.Store.PasswordFile != "", "store.password_file", []string{"store.url"},
-			fault{"is for Redis, but the store is a local file", "Take it away, or set store.url to a Redis"}},
-		{!redis && l.given(r, "store.prefix"), "store.prefix", []string{"store.url"},
-			fault{"is for Redis, but the store is a local file", "Take it away, or set store.url to a Redis"}},
-		{redis && holdsPassword(r.Store.URL) && r.Store.Password+r.Store.PasswordFile != "", "store.url", []string{"store.password", "store.password_file"},
-			fault{"holds a password, and store.password gives another", "Keep one of them, better the one in store.password_file"}},
-		{redis && userWithoutPassword(r), "store.url", []string{"store.password", "store.password_file"},
-			fault{"names a user, but no password", "Add store.password_file"}},
 		{r.Tokens.RefreshIdle > r.Tokens.RefreshMax, "tokens.refresh_idle_ttl", []string{"tokens.refresh_max_ttl"},
 			fault{FormatDuration(r.Tokens.RefreshIdle) + " is longer than tokens.refresh_max_ttl, " + FormatDuration(r.Tokens.RefreshMax), "Make it shorter, or the other longer"}},
 		{r.Tokens.Access > r.Tokens.RefreshIdle, "tokens.access_ttl", []string{"tokens.refresh_idle_ttl"},
@@ -51,7 +43,7 @@ func (l *loader) checkTogether(r *Result) {
 			fault{FormatDuration(r.Keys.PublishAhead) + " is more than half of keys.rotate_every, " + FormatDuration(r.Keys.RotateEvery), "Make it shorter, or the other longer"}},
 		{len(socket) > socketMax, "data_dir", nil,
 			fault{"is too long: the path of the socket in it would have more than 103 characters", "Choose a shorter path"}},
-	} {
+	}...) {
 		if !rule.broken || l.anyBroken(append(rule.involved, rule.at)) {
 			continue
 		}
@@ -85,14 +77,9 @@ func (l *loader) at(r *Result, path string, involved []string, f fault) Problem 
 	return Problem{Source: "default", Key: path, Reason: f.reason, Fix: f.fix}
 }
 
-func userWithoutPassword(r *Result) bool {
-	u, err := url.Parse(r.Store.URL)
-	return err == nil && u.User != nil && u.User.Username() != "" && !holdsPassword(r.Store.URL) && r.Store.Password+r.Store.PasswordFile == ""
-}
-
 // refuseSecretsGivenTwice refuses two ways to give one secret in one source: which of them counts must not be luck.
 func (l *loader) refuseSecretsGivenTwice(layer map[string]*setting) {
-	for _, path := range []string{"store.password", keySecret} {
+	for _, path := range []string{"store.password", "store.sentinel_password", keySecret} {
 		plain, file := layer[path], layer[sameSecret[path]]
 		if plain == nil || file == nil {
 			continue
@@ -104,12 +91,12 @@ func (l *loader) refuseSecretsGivenTwice(layer map[string]*setting) {
 
 // refuseSecretsIn refuses secrets in a file that others than its owner can read.
 func (l *loader) refuseSecretsIn(file map[string]*setting) {
-	for _, path := range []string{"store.password", "store.url"} {
+	for _, path := range []string{"store.password", "store.sentinel_password", "store.url"} {
 		s := file[path]
 		if s == nil || path == "store.url" && !holdsPassword(s.texts[0].value) {
 			continue
 		}
 		l.add(s.source.problem(s.texts[0].place, path, false, fault{
-			"holds a password in a file that others than its owner can read", "Run chmod 600 " + s.source.name + ", or use store.password_file"}))
+			"holds a password in a file that others than its owner can read", "Run chmod 600 " + s.source.name + ", or use " + strings.Replace(path, "url", "password", 1) + "_file"}))
 	}
 }

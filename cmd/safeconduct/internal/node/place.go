@@ -29,10 +29,10 @@ type Whole interface {
 }
 
 // PlaceOf is the place that a configuration names.
-func PlaceOf(c *config.Config, password string, log *slog.Logger) Place {
+func PlaceOf(c *config.Config, access config.StoreAccess, log *slog.Logger) Place {
 	p := Place{name: c.StoreName(), path: c.DataFile(), log: log}
 	if c.IsRedis() {
-		p.redis = redis.Options{URL: c.Store.URL, Password: password, Prefix: c.Store.Prefix, Logger: log}
+		p.redis = redisOptions(c.Store, access, log)
 	}
 	return p
 }

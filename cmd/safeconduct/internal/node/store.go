@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 
+	"github.com/safeconduct/safeconduct/cmd/safeconduct/internal/config"
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
@@ -50,9 +52,7 @@ func openRedis(ctx context.Context, o Options) (store.Store, error) {
 	if len(o.Material.Secrets) == 0 {
 		return nil, errors.New("a store in Redis needs system secrets that are given: set secrets.file")
 	}
-	records, err := redis.Open(ctx, redis.Options{
-		URL: o.Config.Store.URL, Password: o.Material.StorePassword, Prefix: o.Config.Store.Prefix, Logger: o.Log,
-	})
+	records, err := redis.Open(ctx, redisOptions(o.Config.Store, o.Material.Store, o.Log))
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +67,17 @@ func openRedis(ctx context.Context, o Options) (store.Store, error) {
 		return nil, errors.Join(err, records.Close())
 	}
 	return records, nil
+}
+
+func redisOptions(s config.Store, access config.StoreAccess, log *slog.Logger) redis.Options {
+	wait := s.WaitReplicas
+	if wait == 0 {
+		wait = -1 // zero is the engine's default
+	}
+	return redis.Options{
+		URL: s.URL, Password: access.Password, Prefix: s.Prefix, SentinelUsername: s.SentinelUsername, SentinelPassword: access.SentinelPassword,
+		TLS: access.TLS, PoolSize: s.PoolSize, Timeout: s.Timeout, WaitReplicas: wait, Logger: log,
+	}
 }
 
 // findSecrets returns the system secrets of a data file. One is generated only for a file that nothing was ever written
