@@ -30,7 +30,7 @@ func (s *Server) demoRoutes() []route {
 }
 
 // mountDemo adds the demo API. It does not exist in a server that was not made for it.
-func (s *Server) mountDemo(ctx context.Context) error {
+func (s *Server) mountDemo(ctx context.Context, engine *gin.Engine) error {
 	demo, _, err := s.resources.Create(ctx, demoDefinition)
 	if errors.Is(err, store.ErrExists) {
 		demo, err = s.resources.Get(ctx, demoSlug)
@@ -38,8 +38,8 @@ func (s *Server) mountDemo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.protect(s.engine.Group("/demo"), demo, s.demoRoutes())
-	s.mountDemoApp()
+	s.protect(engine.Group("/demo"), demo, s.demoRoutes())
+	s.mountDemoApp(engine)
 	return nil
 }
 

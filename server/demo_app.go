@@ -62,13 +62,13 @@ a.go{display:inline-block;padding:.75rem 1.25rem;border:2px solid;border-radius:
 `))
 
 // mountDemoApp adds the pages of the demo app.
-func (s *Server) mountDemoApp() {
+func (s *Server) mountDemoApp(engine *gin.Engine) {
 	for _, r := range []pageRoute{
 		{http.MethodGet, demoAppPath, s.showDemoApp, false},
 		{http.MethodGet, demoStartPath, s.startDemoApp, false},
 		{http.MethodGet, demoReturnPath, s.returnToDemoApp, true},
 	} {
-		s.engine.Handle(r.method, r.path, s.page(r))
+		engine.Handle(r.method, r.path, s.page(r))
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *Server) SignClaims(ctx context.Context, alg, typ string, claims any) (s
 
 // Mount adds a route that does what the test wants.
 func (s *Server) Mount(path string, handle func()) {
-	s.engine.GET(path, func(*gin.Context) { handle() })
+	s.engine.Load().GET(path, func(*gin.Context) { handle() })
 }
 
 // MountedRoute is a route that answers, with the scopes that its table demands. Page says that it is in the table of
@@ -95,7 +95,7 @@ func (s *Server) MountedRoutes() []MountedRoute {
 		pages[r.method+" "+r.path] = r
 	}
 	var out []MountedRoute
-	for _, r := range s.engine.Routes() {
+	for _, r := range s.engine.Load().Routes() {
 		page, isPage := pages[r.Method+" "+r.Path]
 		out = append(out, MountedRoute{r.Method, r.Path, demanded[r.Method+" "+r.Path], isPage, page.fromApps})
 	}

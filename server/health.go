@@ -34,7 +34,7 @@ func (s *Server) ready(c *gin.Context) {
 	switch {
 	case s.health.draining.Load():
 		s.notReady(c, "stopping")
-	case s.health.storeDown.Load():
+	case s.health.storeDown.Load() || s.engine.Load() == nil:
 		s.notReady(c, "the store cannot be reached")
 	default:
 		respond(c, http.StatusOK, jsonMedia, []byte(`{"status":"ok"}`))

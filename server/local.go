@@ -22,7 +22,7 @@ func (s *Server) LocalHandler() http.Handler {
 			http.Error(w, "only the owner of the server's process and root may use this socket", http.StatusForbidden)
 			return
 		}
-		s.engine.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), localKey{}, true)))
+		s.serve(w, r.WithContext(context.WithValue(r.Context(), localKey{}, true)))
 	})
 }
 

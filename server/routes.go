@@ -140,7 +140,8 @@ func (s *Server) apiRoutes() []route {
 	}
 }
 
-func (s *Server) newEngine() (*gin.Engine, error) {
+// newBareEngine is an engine with what holds for every request, and no routes.
+func (s *Server) newBareEngine() (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	// Gin's defaults are wrong here: it would believe any X-Forwarded-For, and answer POST /oauth/token/ with a
@@ -153,6 +154,14 @@ func (s *Server) newEngine() (*gin.Engine, error) {
 	engine.RemoveExtraSlash = false
 	engine.HandleMethodNotAllowed = true
 	engine.Use(s.begin, s.checkHost, s.checkSpelling)
+	return engine, nil
+}
+
+func (s *Server) newEngine() (*gin.Engine, error) {
+	engine, err := s.newBareEngine()
+	if err != nil {
+		return nil, err
+	}
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, notFound("this path")) })
 	engine.NoMethod(func(c *gin.Context) {
 		s.fail(c, &failure{status: http.StatusMethodNotAllowed, code: codeInvalidRequest, description: "this method does not work here; the Allow header names those that do"})

@@ -62,6 +62,8 @@ type Config struct {
 	WorkDir string
 	// Demo adds the demo API under /demo. Only the dev command sets it.
 	Demo bool
+	// Unprepared leaves it to the caller to call Prepare, for a store that cannot be reached yet.
+	Unprepared bool
 }
 
 // Lifetimes bound what is issued.
@@ -152,10 +154,12 @@ type Server struct {
 
 	metadata []byte
 	health   health
-	engine   *gin.Engine
+	demo     bool
+	waiting  *gin.Engine // answers until engine is there
+	engine   atomic.Pointer[gin.Engine]
 }
 
-// New wires a server. It writes the built-in resources into the store, so the store must be reachable.
+// New wires a server. It prepares the store, which must be reachable for that, unless the configuration says otherwise.
 func New(ctx context.Context, c Config) (*Server, error) {
 	issuer, err := url.Parse(c.Issuer)
 	if err != nil || issuer.Host == "" || (issuer.Path != "") || issuer.RawQuery != "" || issuer.Fragment != "" || issuer.User != nil {
@@ -195,27 +199,19 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		}
 	}
 	s.library = s.newLibrary()
-	if s.api, err = s.resources.Ensure(ctx, apiDefinition(c.Issuer)); err != nil {
-		return nil, fmt.Errorf("write the built-in API: %w", err)
-	}
-	if s.identity, err = s.resources.Ensure(ctx, identityDefinition(c.Issuer)); err != nil {
-		return nil, fmt.Errorf("write the built-in scopes of OpenID Connect: %w", err)
-	}
 	s.metadata = s.buildMetadata()
-	s.engine, err = s.newEngine()
-	if err != nil {
+	s.demo = c.Demo
+	if s.waiting, err = s.newWaitingEngine(); err != nil {
 		return nil, err
 	}
-	if c.Demo {
-		if err := s.mountDemo(ctx); err != nil {
-			return nil, fmt.Errorf("set up the demo API: %w", err)
-		}
+	if c.Unprepared {
+		return s, nil
+	}
+	if err := s.Prepare(ctx); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
-
-// Handler answers requests from the network.
-func (s *Server) Handler() http.Handler { return s.engine }
 
 // parties tells the grants how their users, sessions and clients stand.
 type parties struct {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +17,6 @@ import (
 	"github.com/safeconduct/safeconduct/cmd/safeconduct/internal/node"
 	"github.com/safeconduct/safeconduct/server"
 )
-
-// storePatience is how long serve waits for a store that is not there yet.
-const storePatience = time.Minute
 
 func (a *app) serveCommand() *cobra.Command {
 	var listen, level string
@@ -68,7 +64,7 @@ func (a *app) serve(ctx context.Context, c *config.Config, material *config.Mate
 	if strings.HasPrefix(c.Issuer, "http://") && !listensLocally(c.Server.Listen) {
 		log.Warn("the issuer is plain http, good for this machine alone, but requests are taken from networks too", "issuer", c.Issuer, "listen", c.Server.Listen)
 	}
-	n, err := node.Open(ctx, node.Options{Config: c, Material: material, Log: log, Create: true, Wait: storePatience})
+	n, err := node.Open(ctx, node.Options{Config: c, Material: material, Log: log, Create: true, MayWait: true})
 	if err != nil {
 		return orStopped(ctx, err)
 	}

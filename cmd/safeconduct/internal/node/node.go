@@ -35,8 +35,9 @@ type Options struct {
 	// Create makes a data file, and a system secret for an empty one, where there are none. Only what is to be a server
 	// may: a command that mistook the folder would otherwise leave a second, empty installation behind.
 	Create bool
-	// Wait is how long to wait for a store that cannot be reached.
-	Wait time.Duration
+	// MayWait lets a server start although its store cannot be reached. It then serves what needs no store, and the rest
+	// when the store is there.
+	MayWait bool
 	// Demo adds the demo API.
 	Demo bool
 }
@@ -48,6 +49,8 @@ type Node struct {
 	ring   *keys.Ring
 	keep   time.Duration
 	log    *slog.Logger
+	// waits says that the store could not be reached yet.
+	waits bool
 }
 
 // Open opens the store, makes sure that the system secrets belong to it, and wires a server. Close the node.
@@ -75,15 +78,6 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 		return nil, fmt.Errorf("use the system secrets: %w", err)
 	}
 	n := &Node{store: records, ring: ring, keep: max(c.Tokens.RefreshMax, grants.KeyLifeMax) + enrollSlack, log: o.Log}
-	begin := func() error {
-		if err := refuseUnfinished(ctx, records); err != nil {
-			return err
-		}
-		return ring.Enroll(ctx, records, n.keep)
-	}
-	if err := n.waitFor(ctx, o.Wait, begin); err != nil {
-		return nil, err
-	}
 	issuer := c.Issuer
 	if !o.Create {
 		if issuer, err = storedIssuer(ctx, records, issuer); err != nil {
@@ -100,9 +94,28 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 		SigningKeys: server.SigningKeys{Lifetime: c.Keys.RotateEvery, Ahead: c.Keys.PublishAhead},
 		Pages:       o.Material.Pages, NotifyNetworks: c.Server.NotifyNetworks, CheckNetworks: c.Server.CheckNetworks,
 		TrustedProxies: c.Server.TrustedProxies, AllowedHosts: c.Server.AllowedHosts, DrainDelay: c.Server.DrainDelay,
-		WorkDir: o.Config.DataDir, Demo: o.Demo,
+		WorkDir: o.Config.DataDir, Demo: o.Demo, Unprepared: true,
 	})
+	if err != nil {
+		return nil, err
+	}
+	err = n.prepare(ctx)
+	if n.waits = o.MayWait && errors.Is(err, store.ErrUnavailable); n.waits {
+		n.log.Warn("waiting for the store", "error", err)
+		return n, nil
+	}
 	return n, err
+}
+
+// prepare makes sure that the store is whole and that the system secrets belong to it, and opens the server.
+func (n *Node) prepare(ctx context.Context) error {
+	if err := refuseUnfinished(ctx, n.store); err != nil {
+		return err
+	}
+	if err := n.ring.Enroll(ctx, n.store, n.keep); err != nil {
+		return err
+	}
+	return n.Server.Prepare(ctx)
 }
 
 // hasherQueue says the queue's length in the hasher's terms, where 0 is the default and less is none.
@@ -116,29 +129,52 @@ func hasherQueue(configured int) int {
 	return configured
 }
 
-// waitFor repeats what needs the store while that cannot be reached. Servers and their store often start at once.
-func (n *Node) waitFor(ctx context.Context, patience time.Duration, try func() error) error {
-	deadline := time.Now().Add(patience)
-	for {
-		err := try()
-		if !errors.Is(err, store.ErrUnavailable) || !time.Now().Before(deadline) {
-			return err
+// Serve answers requests on both listeners until ctx ends, and lets those under way finish. If it had to wait for the
+// store and finds that it cannot work with it, it ends with the reason.
+func (n *Node) Serve(ctx context.Context, public, local net.Listener) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	unfit := make(chan error, 1)
+	go func() {
+		if err := n.awaitStore(ctx); err != nil {
+			unfit <- err
+			stop(err)
+			return
 		}
-		n.log.Warn("waiting for the store", "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(waitEvery):
-		}
+		n.enrollDaily(ctx)
+	}()
+	err := n.Server.Serve(ctx, public, local)
+	select {
+	case reason := <-unfit:
+		return reason
+	default:
+		return err
 	}
 }
 
-// Serve answers requests on both listeners until ctx ends, and lets those under way finish.
-func (n *Node) Serve(ctx context.Context, public, local net.Listener) error {
-	background, stop := context.WithCancel(ctx)
-	defer stop()
-	go n.enrollDaily(background)
-	return n.Server.Serve(ctx, public, local)
+// awaitStore prepares the store as soon as it can be reached. Servers and their store often start at once.
+func (n *Node) awaitStore(ctx context.Context) error {
+	tick := time.NewTicker(waitEvery)
+	defer tick.Stop()
+	for n.waits {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := n.prepare(ctx)
+		switch {
+		case err == nil:
+			n.log.Info("the store is there")
+			return nil
+		case ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, store.ErrUnavailable):
+			return err
+		}
+		n.log.Warn("waiting for the store", "error", err)
+	}
+	return nil
 }
 
 // enrollDaily renews the promise of the system secrets. That another process issues under a secret that this one lacks
