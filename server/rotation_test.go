@@ -150,10 +150,13 @@ func TestNoAppNoticesTwentyRotations(t *testing.T) {
 	}
 }
 
-// Two servers on one Redis have the same keys, also when both make the first ones at once, and a rotation at one is a
+// Two servers on one store have the same keys, also when both make the first ones at once, and a rotation at one is a
 // rotation at the other.
 func TestTwoProcessesAgreeOnKeys(t *testing.T) {
-	p := deployPair(t)
+	onEachShared(t, agreeOnKeys)
+}
+
+func agreeOnKeys(t *testing.T, p *pair) {
 	sets := make([]string, 16)
 	crowd(len(sets), func(i int) {
 		sets[i] = []*deployment{p.one, p.two}[i%2].call(http.MethodGet, "/.well-known/jwks.json", "").text

@@ -11,7 +11,10 @@ import (
 // knows.
 func TestTwoProcessesLeadOnePersonThrough(t *testing.T) {
 	t.Parallel()
-	p := deployPair(t)
+	onEachShared(t, leadThrough)
+}
+
+func leadThrough(t *testing.T, p *pair) {
 	balanced := &deployment{t: t, url: p.front, local: p.one.local, server: p.one.server}
 	p.one.user("ada")
 	acme, api, ada := p.one.webApp(), p.one.api(), balanced.person()

@@ -13,7 +13,7 @@ import (
 	"github.com/safeconduct/safeconduct/store/storetest/redistest"
 )
 
-// pair is two servers on one Redis. Requests that name neither go to both in turn, as behind a load balancer.
+// pair is two servers on one store. Requests that name neither go to both in turn, as behind a load balancer.
 type pair struct {
 	one, two *deployment
 	front    string
@@ -21,7 +21,21 @@ type pair struct {
 
 func deployPair(t *testing.T) *pair {
 	t.Helper()
-	redisURL, ring := redistest.Start(t).URL(), newRing(t)
+	return deployPairOn(t, redistest.Start(t).URL())
+}
+
+// onEachShared runs a test on each kind of store that several servers can share.
+func onEachShared(t *testing.T, test func(t *testing.T, p *pair)) {
+	t.Run("one Redis", func(t *testing.T) { test(t, deployPair(t)) })
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		test(t, deployPairOn(t, redistest.StartCluster(t).URL()))
+	})
+}
+
+func deployPairOn(t *testing.T, redisURL string) *pair {
+	t.Helper()
+	ring := newRing(t)
 	var turn atomic.Int64
 	p := &pair{}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,9 +63,12 @@ func deployPair(t *testing.T) *pair {
 	return p
 }
 
-// Two servers on one Redis are one: what one issues, the other knows; what one ends, the other refuses within a second.
-func TestTwoProcessesOnOneRedisBehaveAsOne(t *testing.T) {
-	p := deployPair(t)
+// Two servers on one store are one: what one issues, the other knows; what one ends, the other refuses within a second.
+func TestTwoProcessesBehaveAsOne(t *testing.T) {
+	onEachShared(t, behaveAsOne)
+}
+
+func behaveAsOne(t *testing.T, p *pair) {
 	api := p.one.api()
 	app := p.one.client("public")
 	p.one.user("ada")
