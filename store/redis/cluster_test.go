@@ -28,6 +28,27 @@ func keysOf(cluster *redistest.Cluster) (keys []string, masters []*redistest.Ser
 	return keys, masters
 }
 
+// A call goes to the node that holds its key at once: a redirection costs a second round trip, and hides a wrong guess.
+func TestCallsFindTheirNodeAtOnce(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	s := open(t, redis.Options{URL: cluster.URL()})
+	doAll(t, s)
+	for _, key := range []string{"{tag}", "a{tag}b", "{}a", "a{}", "{a", "a}", "{{a}}", "}{", "{a}{b}", "\x00\xff", ""} {
+		must(t, s.Set(t.Context(), key, []byte(key), store.Forever))
+		if record, err := s.Get(t.Context(), key); err != nil || string(record.Value) != key {
+			t.Errorf("Get(%q) = %q, %v", key, record.Value, err)
+		}
+	}
+	for _, master := range cluster.Masters() {
+		errors, err := master.Do("INFO", "errorstats")
+		must(t, err)
+		if strings.Contains(errors, "MOVED") {
+			t.Errorf("a node had to send calls on: %s", errors)
+		}
+	}
+}
+
 // One queue for all nodes would let one stuck master stall everybody.
 func TestStuckMasterStallsOnlyItsOwnKeys(t *testing.T) {
 	t.Parallel()
