@@ -19,8 +19,8 @@ import (
 
 const (
 	// batchItems and batchBytes are what is handled at once.
-	batchItems = 512
-	batchBytes = 1 << 20
+	batchItems = 4096
+	batchBytes = 4 << 20
 )
 
 // Source is what can be copied: a store, or a backup.

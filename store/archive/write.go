@@ -23,6 +23,8 @@ const (
 	formatVersion = 1
 	// frameSize is the size of a frame's length.
 	frameSize = 4
+	// toldEvery is how many items are written between two words about it.
+	toldEvery = 512
 	// frameMost is more than any item of a store needs.
 	frameMost = 16 << 20
 )
@@ -49,7 +51,7 @@ func Write(ctx context.Context, file *os.File, from store.Walker, made time.Time
 		if err := w.item(i); err != nil {
 			return err
 		}
-		if w.tally.Count()%batchItems == 0 {
+		if w.tally.Count()%toldEvery == 0 {
 			told(&w.tally)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -20,7 +21,7 @@ import (
 const UnfinishedSuffix = ".unfinished"
 
 // loadRoom is the disk space that an item may need beside its content: what it changes are pages.
-const loadRoom = 8 << 10
+const loadRoom = 4 << 10
 
 // Filling is a data file that is being filled. It has another name until it is whole, and the lock of its own one.
 type Filling struct {
@@ -69,7 +70,11 @@ func (f *Filling) begin(replace bool, held *lock, o Options) error {
 	}
 	f.Store = &Store{path: draft, log: o.Logger, lock: held, closing: make(chan struct{})}
 	f.close = sync.OnceValue(f.shut)
-	return f.load(o.Clock)
+	if err := f.load(o.Clock); err != nil {
+		return err
+	}
+	f.db.NoSync = true // the disk is waited for once, at the end: until then nobody counts on anything
+	return nil
 }
 
 // Aside is where the file that was there before goes; empty if there was none.
@@ -77,26 +82,35 @@ func (f *Filling) Aside() string { return f.aside }
 
 // Load writes items as they are, in one commit.
 func (f *Filling) Load(ctx context.Context, items []store.Item) error {
-	keys := make([][]byte, len(items))
+	keyed := make([]keyedItem, len(items))
 	size := 0
 	for n, i := range items {
-		var err error
-		if keys[n], err = storedKey(i); err != nil {
+		key, err := storedKey(i)
+		if err != nil {
 			return err
 		}
 		if _, err := unixExpiry(i.Expires); err != nil {
 			return err
 		}
+		keyed[n] = keyedItem{key, i}
 		size += loadRoom + len(i.Value)
 	}
+	// In the order of the tree each page is looked for once. Of two of one key the later counts.
+	slices.SortStableFunc(keyed, func(x, y keyedItem) int { return bytes.Compare(x.key, y.key) })
 	return f.write(&write{ctx: ctx, size: size, run: func(t *tx) error {
-		for n, i := range items {
-			if err := t.load(keys[n], i); err != nil {
+		for _, k := range keyed {
+			if err := t.load(k.key, k.item); err != nil {
 				return t.check(err) // a half of it must not be committed
 			}
 		}
 		return nil
 	}})
+}
+
+// keyedItem is an item with the key that it is stored under.
+type keyedItem struct {
+	key  []byte
+	item store.Item
 }
 
 // load writes one item under its stored key.
@@ -143,6 +157,7 @@ func (f *Filling) Finish(ctx context.Context) error {
 	if err := f.usable(ctx); err != nil {
 		return err
 	}
+	f.db.NoSync = false // the last commit syncs all that was written before
 	f.settle = f.place
 	return f.Close()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/go-redis/redis/v8"
 
@@ -34,20 +33,8 @@ func (s *Store) Walk(ctx context.Context, see func(store.Item) error) (store.Mar
 			return mark, err
 		}
 	}
-	lists := []struct {
-		kind string
-		walk func(context.Context, string, func(store.Item) error) error
-	}{{kindIndex, s.walkIndex}, {kindLog, s.walkLog}}
-	for _, list := range lists {
-		err := s.scanAll(ctx, list.kind, func(keys []string) error {
-			for _, key := range keys {
-				if err := list.walk(ctx, key, tell); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+	for _, l := range lists() {
+		if err := s.walkLists(ctx, l, tell); err != nil {
 			return mark, err
 		}
 	}
@@ -107,69 +94,6 @@ func (s *Store) described(key string, c *call) (store.Item, error) {
 	}
 	item.Kind, item.ID, item.Value = store.KindRecord, store.WriteID([]byte(text[:idSize])), []byte(text[idSize:])
 	return item, nil
-}
-
-// walkIndex tells the live members of the index under a key.
-func (s *Store) walkIndex(ctx context.Context, key string, tell func(store.Item) error) error {
-	index := key[len(s.prefix)+len(kindIndex):]
-	for from := "-"; ; {
-		cmd := redis.NewStringSliceCmd(ctx, "zrangebylex", key, from, "+", "limit", 0, pageSize)
-		if err := s.runKeyed(ctx, "read an index", []*call{{cmd: cmd, key: key}}); err != nil {
-			return err
-		}
-		page := cmd.Val()
-		now := s.Now()
-		for _, raw := range page {
-			if len(raw) < memberTail {
-				return fmt.Errorf("redis: read an index: a member of %d bytes", len(raw))
-			}
-			if m := memberFrom(raw); m.Expires.After(now) {
-				if err := tell(store.Item{Kind: store.KindMember, Name: index, Member: m.Name, Expires: m.Expires}); err != nil {
-					return err
-				}
-			}
-		}
-		if len(page) < pageSize {
-			return nil
-		}
-		from = "(" + page[len(page)-1]
-	}
-}
-
-// walkLog tells the live entries of the log under a key.
-func (s *Store) walkLog(ctx context.Context, key string, tell func(store.Item) error) error {
-	log := key[len(s.prefix)+len(kindLog):]
-	for from := uint64(0); ; {
-		cmd := redis.NewSliceCmd(ctx, "xrange", key, strconv.FormatUint(from, 10), "+", "count", pageSize)
-		if err := s.runKeyed(ctx, "read a log", []*call{{cmd: cmd, key: key}}); err != nil {
-			return err
-		}
-		for _, raw := range cmd.Val() {
-			item, err := s.entryItem(log, raw, s.Now())
-			if err != nil {
-				return err
-			}
-			from = item.Seq + 1
-			if item.Kind != 0 {
-				if err := tell(item); err != nil {
-					return err
-				}
-			}
-		}
-		if len(cmd.Val()) < pageSize {
-			return nil
-		}
-	}
-}
-
-// entryItem is an entry of a log, of no kind when it has expired.
-func (s *Store) entryItem(log string, raw any, now time.Time) (store.Item, error) {
-	entry, until, err := entryFrom(raw)
-	item := store.Item{Name: log, Seq: entry.Seq, Value: entry.Value, Expires: until.time()}
-	if err == nil && !until.passed(now) {
-		item.Kind = store.KindEntry
-	}
-	return item, err
 }
 
 // Extent is the number of keys, those of others in the same database too.

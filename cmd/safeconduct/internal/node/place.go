@@ -136,7 +136,7 @@ func RefuseRunning(ctx context.Context, records Whole) error {
 	}
 	n, err := shared.Listeners(ctx, store.ChangesTopic)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("%d servers are at work on it: %w", n, redis.ErrInUse)
+		err = fmt.Errorf("%w: servers that run on it: %d", redis.ErrInUse, n)
 	}
 	return err
 }
