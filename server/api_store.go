@@ -70,7 +70,7 @@ func (s *Server) measureStore(c *gin.Context) (*storeJSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := unhurried(c); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, fmt.Errorf("read the store: %w", err)
 	}
 	tally, mark, err := archive.Measure(c.Request.Context(), walker)
@@ -86,6 +86,13 @@ func (s *Server) measureStore(c *gin.Context) (*storeJSON, error) {
 		out.Secrets = append(out.Secrets, enrolledJSON{m.Name, m.Expires})
 	}
 	return out, nil
+}
+
+// unhurried lifts the limits on a connection, which are those of short answers, while a whole store is read: the one on
+// reading would end the request's context.
+func unhurried(c *gin.Context) error {
+	control := http.NewResponseController(c.Writer)
+	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
 }
 
 func (s *Server) walker() (store.Walker, error) {
@@ -111,7 +118,7 @@ func (s *Server) backupStore(c *gin.Context) {
 	}
 	defer file.Close()
 	control := http.NewResponseController(c.Writer)
-	err = errors.Join(os.Remove(file.Name()), control.SetWriteDeadline(time.Time{}))
+	err = errors.Join(os.Remove(file.Name()), unhurried(c))
 	if err == nil {
 		err = archive.Write(c.Request.Context(), file, walker, s.store.Now(), func(*archive.Tally) {})
 	}

@@ -106,6 +106,32 @@ func TestRestorationEndsEverythingIfAsked(t *testing.T) {
 	i.want("again", tokens, "machine", "user")
 }
 
+// The same holds where the backup is put into Redis.
+func TestRestorationIntoRedisEndsEverythingIfAsked(t *testing.T) {
+	t.Parallel()
+	i := install(t)
+	tokens := map[string]string{"machine": i.machine(), "key": i.apiKey()}
+	tokens["user"], _ = i.login()
+	i.must("", "store", "backup", "b")
+	i.server.end(t)
+	i.useRedis(redistest.Start(t).URL())
+	i.must("", "store", "restore", "b", "--keep-sessions")
+	i.start()
+	i.want("kept", tokens, "machine", "user", "key")
+	i.must("", "store", "backup", "online")
+	if r := i.run("store", "restore", "online", "--end-all-sessions", "--replace", "--yes"); r.code != 6 || !strings.Contains(r.stderr, "in use by 1 processes") {
+		t.Errorf("while the server runs: %+v", r)
+	}
+	i.server.end(t)
+	eventually(t, "Redis to forget the server", func() bool {
+		return i.run("store", "restore", "online", "--end-all-sessions", "--replace", "--yes").code == 0
+	})
+	i.start()
+	i.want("ended", tokens)
+	tokens["user"], _ = i.login()
+	i.want("again", tokens, "user")
+}
+
 // fillMany makes a data file with many grants, quickly.
 func fillMany(t *testing.T, path string, count int) {
 	t.Helper()
@@ -136,7 +162,7 @@ func TestKilledCopyIsNoStore(t *testing.T) {
 	t.Parallel()
 	folder := folder(t)
 	url := redistest.Start(t).URL()
-	fillMany(t, filepath.Join(folder, "d", "data.db"), 40_000)
+	fillMany(t, filepath.Join(folder, "d", "data.db"), 12_000)
 	watch, err := redis.Open(t.Context(), redis.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +205,48 @@ func TestKilledCopyIsNoStore(t *testing.T) {
 	must(t, folder, "", nil, back...)
 	if exists(unfinished) {
 		t.Error("what was unfinished is still there")
+	}
+}
+
+// An operator must not go on with a copy that is none: the command says what differs, ends with another code, and no
+// server starts on the target.
+func TestVerificationFindsWhatDiffers(t *testing.T) {
+	t.Parallel()
+	folder := folder(t)
+	const password = "word-of-redis"
+	server := redistest.Start(t, "--requirepass", password)
+	fillMany(t, filepath.Join(folder, "d", "data.db"), 10_000)
+	watch, err := redis.Open(t.Context(), redis.Options{URL: server.URL(), Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { watch.Close() })
+	there := []string{"store", "copy", "--data-dir", "d", "--verify", "--to"}
+	if r := run(t, folder, "", nil, append(there, server.URL())...); r.code == 0 || !strings.Contains(r.stderr, "asks for a password") {
+		t.Errorf("without the password: %+v", r)
+	}
+	p, err := launch(folder, []string{"SAFECONDUCT_TO_PASSWORD=" + password}, append(there, server.URL())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the copy to begin", func() bool {
+		n, err := watch.Extent(t.Context())
+		return err == nil && n > 500
+	})
+	if err := watch.Set(t.Context(), "smuggled", nil, store.Forever); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	if code := p.cmd.ProcessState.ExitCode(); code != 8 || !strings.Contains(p.stdout.String(), `records: "smuggled" should not be there`) {
+		t.Errorf("exit %d\n%s%s", code, p.stdout, p.log)
+	}
+	if unfinished, err := watch.Unfinished(t.Context()); !unfinished || err != nil {
+		t.Errorf("it is finished: %v, %v", !unfinished, err)
+	}
+	secret := strings.Replace(server.URL(), "redis://", "redis://:"+password+"@", 1)
+	r := run(t, folder, "", nil, append(there, secret)...)
+	if r.code != 0 || strings.Contains(r.stdout+r.stderr+p.log.String(), password) {
+		t.Errorf("with the password in the URL: %+v", r)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 // otherVariables are those that commands read themselves.
 var otherVariables = []string{
 	envPrefix + "CONFIG", envPrefix + "SERVER", envPrefix + "TOKEN", envPrefix + "TOKEN_FILE",
+	envPrefix + "FROM_PASSWORD", envPrefix + "FROM_PASSWORD_FILE", envPrefix + "TO_PASSWORD", envPrefix + "TO_PASSWORD_FILE",
 	envPrefix + "CLIENT_SECRET", envPrefix + "CLIENT_SECRET_FILE",
 }
 
