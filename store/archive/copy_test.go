@@ -103,3 +103,26 @@ func TestTargetInUseIsRefused(t *testing.T) {
 		t.Errorf("the data file: got %v, want ErrInUse", err)
 	}
 }
+
+// The work of an hour must not be lost because Redis stood still for longer than one answer may take.
+func TestCopyOutlastsAPauseOfRedis(t *testing.T) {
+	server := redistest.Start(t)
+	records := openRedis(t, redis.Options{URL: server.URL()})
+	populate(t, records, 2000)
+	paused := false
+	told := 0
+	_, err := records.Walk(t.Context(), func(store.Item) error {
+		if told++; !paused {
+			paused = true
+			server.Pause()
+			time.AfterFunc(time.Second, server.Resume)
+		}
+		return nil
+	})
+	must(t, err)
+	whole, _, err := archive.Measure(t.Context(), records)
+	must(t, err)
+	if int64(told) != whole.Count() {
+		t.Errorf("told %d of %d", told, whole.Count())
+	}
+}

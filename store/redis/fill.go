@@ -43,11 +43,11 @@ func Fill(ctx context.Context, o Options, replace bool, topic string) (*Filling,
 }
 
 func (s *Store) beginFilling(ctx context.Context, replace bool, topic string) error {
-	if err := s.unused(ctx, topic); err != nil {
+	unfinished, err := s.Unfinished(ctx) // at first: this fails soon when Redis is away
+	if err != nil {
 		return err
 	}
-	unfinished, err := s.Unfinished(ctx)
-	if err != nil {
+	if err := s.unused(ctx, topic); err != nil {
 		return err
 	}
 	if !unfinished && !replace {

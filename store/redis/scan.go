@@ -16,6 +16,9 @@ const (
 	scanCount = 512
 	// together is how many calls of a walk or a filling travel in one pipeline.
 	together = 128
+	// walkPatience is how long what gets no answer is tried again, walkPause how long is waited in between.
+	walkPatience = 15 * time.Second
+	walkPause    = 100 * time.Millisecond
 )
 
 // everyNode is all nodes that hold records. A cluster of which a part is not known has not told everything.
@@ -81,59 +84,82 @@ func (s *Store) scan(ctx context.Context, n *node, kind string, see func(keys []
 // runAll carries calls out on a node, in pipelines beside those of the queue: this is the work of one who has many calls
 // and can wait.
 func (s *Store) runAll(ctx context.Context, n *node, doing string, calls []*call) error {
-	return s.pipelined(ctx, n, doing, calls, func(_ *call, err error) error { return err })
+	return s.patiently(ctx, doing, calls, func(batch []*call) { n.run(batch, time.Now(), false) })
 }
 
-// runKeyed carries calls out where their keys are, in pipelines. What a node of a cluster would not take, because its
-// slot has moved, goes the way of a single call.
+// runKeyed is runAll for calls that go where their keys are.
 func (s *Store) runKeyed(ctx context.Context, doing string, calls []*call) error {
-	byNode := map[*node][]*call{}
-	for _, c := range calls {
-		n := s.holder(c.key)
-		byNode[n] = append(byNode[n], c)
-	}
-	for n, own := range byNode {
-		err := s.pipelined(ctx, n, doing, own, func(c *call, err error) error {
-			if s.cluster == nil {
-				return err
+	return s.patiently(ctx, doing, calls, func(batch []*call) {
+		byNode := map[*node][]*call{}
+		for _, c := range batch {
+			n := s.holder(c.key)
+			byNode[n] = append(byNode[n], c)
+		}
+		for n, own := range byNode {
+			if n != nil {
+				n.run(own, time.Now(), false)
 			}
-			c.repeat()
-			return s.carry(ctx, c)
-		})
-		if err != nil {
-			return err
+			for _, c := range own {
+				if err := c.cmd.Err(); s.cluster != nil && (n == nil || err != nil && !errors.Is(err, redis.Nil)) {
+					// Its slot has moved, or nobody holds it now: it goes the way of a single call.
+					c.repeat()
+					c.cmd.SetErr(s.carry(ctx, c))
+				}
+			}
+		}
+	})
+}
+
+// patiently sends calls that do no harm when they are repeated, and repeats those that got no answer: the work of an
+// hour must not be lost because Redis was busy for a second.
+func (s *Store) patiently(ctx context.Context, doing string, calls []*call, send func([]*call)) error {
+	for batch := range slices.Chunk(calls, together) {
+		if err := s.sendUntilAnswered(ctx, slices.Clone(batch), send); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return s.unavailable(doing, err)
 		}
 	}
 	return nil
 }
 
-// pipelined carries calls out on a node. What fails is given to otherwise. The node is nil when it is not known: then
-// everything fails.
-func (s *Store) pipelined(ctx context.Context, n *node, doing string, calls []*call, otherwise func(*call, error) error) error {
-	for batch := range slices.Chunk(calls, together) {
+func (s *Store) sendUntilAnswered(ctx context.Context, calls []*call, send func([]*call)) error {
+	for deadline := time.Now().Add(walkPatience); ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := s.open(); err != nil {
-			return s.unavailable(doing, err)
+			return err
 		}
-		if n != nil {
-			n.run(batch, time.Now(), false)
-		}
-		for _, c := range batch {
+		send(calls)
+		var cause error
+		calls = slices.DeleteFunc(calls, func(c *call) bool {
 			err := c.cmd.Err()
-			if n == nil {
-				err = errNoMaster
+			if err == nil || errors.Is(err, redis.Nil) {
+				return true
 			}
-			if err != nil && !errors.Is(err, redis.Nil) {
-				err = otherwise(c, err)
+			if cause == nil {
+				cause = err
 			}
-			if err != nil && !errors.Is(err, redis.Nil) {
-				return s.unavailable(doing, err)
-			}
+			return false
+		})
+		if len(calls) == 0 {
+			return nil
+		}
+		_, refused := errors.AsType[*refusal](cause)
+		if refused || isAnswer(cause) && !isPassing(cause) || time.Now().After(deadline) {
+			return cause
+		}
+		for _, c := range calls {
+			c.repeat()
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.alive.Done():
+		case <-time.After(walkPause):
 		}
 	}
-	return nil
 }
 
 // globQuote takes their meaning from the characters that have one in a pattern of SCAN.

@@ -121,7 +121,10 @@ func (p Place) identity(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, err := records.Identity(ctx)
+	id := ""
+	if err = records.Ping(ctx); err == nil { // this fails soon when Redis is away
+		id, err = records.Identity(ctx)
+	}
 	return id, errors.Join(err, records.Close())
 }
 
