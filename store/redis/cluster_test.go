@@ -57,10 +57,12 @@ func TestStuckMasterStallsOnlyItsOwnKeys(t *testing.T) {
 	s := open(t, redis.Options{URL: cluster.URL()})
 	must(t, s.Set(t.Context(), keys[0], nil, store.Forever))
 	others := startLoad(t, s, keys[1:]...)
+	began := time.Now()
 	others.proceed(200)
-	others.forget()
+	usual := time.Since(began) / 200
 
 	masters[0].Pause()
+	began, before := time.Now(), others.count()
 	var stuck sync.WaitGroup
 	for range 200 {
 		stuck.Go(func() {
@@ -74,15 +76,14 @@ func TestStuckMasterStallsOnlyItsOwnKeys(t *testing.T) {
 		})
 	}
 	stuck.Wait()
+	made, took := others.count()-before, time.Since(began)
 	must(t, s.Ping(t.Context())) // the other parts can serve
 	masters[0].Resume()
 	others.end()
 	others.untroubled("while another master was stuck")
-	for key, took := range others.slowest {
-		// Behind the stuck master it would be half a second at least, for each of its two calls.
-		if took > 450*time.Millisecond {
-			t.Errorf("%s of another master took up to %v", key, took)
-		}
+	// Behind the stuck master each would take half a second at least. A busy machine may slow everything down a few times.
+	if want := int(took/usual) / 10; made < want {
+		t.Errorf("the callers of the other masters made %d calls in %v, want at least %d; before, one took %v", made, took, want, usual)
 	}
 	follows(t, s, keys[0], "after the master came back")
 }

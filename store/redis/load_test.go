@@ -24,7 +24,6 @@ type load struct {
 
 	mu      sync.Mutex
 	trouble []error
-	slowest map[string]time.Duration // a call, for each key
 	calls   int
 }
 
@@ -32,7 +31,7 @@ type load struct {
 func startLoad(t *testing.T, s *redis.Store, keys ...string) *load {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	l := &load{t: t, store: s, stop: stop, slowest: map[string]time.Duration{}}
+	l := &load{t: t, store: s, stop: stop}
 	for _, key := range keys {
 		must(t, s.Set(t.Context(), key, []byte{0}, store.Forever))
 		l.group.Go(func() {
@@ -49,16 +48,15 @@ func startLoad(t *testing.T, s *redis.Store, keys ...string) *load {
 // step reads the key, which must be as the last step left it, and writes the next turn. A swap whose answer did not come
 // may have worked.
 func (l *load) step(key string, turn byte) byte {
-	began := time.Now()
 	record, err := l.store.Get(context.Background(), key)
 	if err == nil {
 		if got := record.Value[0]; got != turn {
-			l.note(key, 0, fmt.Errorf("%s was at %d and is at %d", key, turn, got))
+			l.note(fmt.Errorf("%s was at %d and is at %d", key, turn, got))
 			turn = got
 		}
 		err = l.store.Swap(context.Background(), key, record, []byte{turn + 1}, store.Forever)
 	}
-	l.note(key, time.Since(began), err)
+	l.note(err)
 	if errors.Is(err, store.ErrUnavailable) {
 		for {
 			if record, err = l.store.Get(context.Background(), key); err == nil {
@@ -69,30 +67,27 @@ func (l *load) step(key string, turn byte) byte {
 	return turn
 }
 
-func (l *load) note(key string, took time.Duration, err error) {
+func (l *load) note(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls++
-	l.slowest[key] = max(l.slowest[key], took)
 	if err != nil {
 		l.trouble = append(l.trouble, err)
 	}
 }
 
-// forget begins the notes anew.
-func (l *load) forget() {
+// count is how many steps were made so far.
+func (l *load) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trouble, l.calls = nil, 0
-	clear(l.slowest)
+	return l.calls
 }
 
-// proceed waits until n more calls were made.
+// proceed waits until n more steps were made.
 func (l *load) proceed(n int) {
 	l.t.Helper()
-	count := func() int { l.mu.Lock(); defer l.mu.Unlock(); return l.calls }
-	before := count()
-	eventually(l.t, "the load goes on", func() bool { return count() >= before+n })
+	before := l.count()
+	eventually(l.t, "the load goes on", func() bool { return l.count() >= before+n })
 }
 
 func (l *load) end() {
