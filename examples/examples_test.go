@@ -3,17 +3,11 @@
 package examples_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"net"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -23,7 +17,7 @@ const (
 	patience = 2 * time.Minute // the first go run compiles
 )
 
-// In the order of the commands in README.md: no token, a token for reading, one for reading that wants to write, a
+// want are the statuses in the order of the commands in README.md: no token, a token for reading, one for reading that wants to write, a
 // revoked one.
 const want = "401 200 403 401"
 
@@ -84,8 +78,9 @@ func try(t *testing.T, example string) {
 	t.Cleanup(func() { _ = os.RemoveAll(data) })
 	binary := build(t)
 	port := freePort(t)
+	issuer, stop := startDev(t, binary, data)
 	here := strings.NewReplacer(
-		"localhost:8080", strings.TrimPrefix(startDev(t, binary, data), "http://"), "9090", port, "9091", freePort(t),
+		"localhost:8080", strings.TrimPrefix(issuer, "http://"), "9090", port, "9091", freePort(t),
 		"safeconduct-dev", data, `PATH="$PWD:`, `PATH="`+filepath.Dir(binary)+":", "examples/nginx/", data+"/here-", "examples/caddy/Caddyfile", data+"/Caddyfile",
 		// What a client says of itself must not reach the API.
 		"curl ", "curl -H 'X-Auth-Subject: forged' -H 'X-Auth-Username: forged' ")
@@ -117,6 +112,44 @@ func try(t *testing.T, example string) {
 	if text := strings.ToLower(string(out)); !strings.Contains(text, "shelf") || strings.Contains(text, "forged") || !strings.Contains(text, "\nwww-authenticate: bearer") {
 		t.Errorf("the answers do not say who called, or to whom a token is due\n%s", out)
 	}
+
+	getToken := strings.Join(strings.Split(common[2], "\n")[:2], "\n") + "\necho \"$TOKEN\""
+	token, err := shell(here.Replace(getToken)).Output()
+	if err != nil {
+		t.Fatalf("no further token: %v", err)
+	}
+	failsClosed(t, "http://localhost:"+port+"/books", strings.TrimSpace(string(token)), stop)
+}
+
+// failsClosed stops Safeconduct. Then nobody can know what was revoked: a good token must soon be refused, and not as if
+// it were a bad one.
+func failsClosed(t *testing.T, url, token string, stop func()) {
+	t.Helper()
+	status := func() int {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		return a.StatusCode
+	}
+	if got := status(); got != http.StatusOK {
+		t.Fatalf("%d for a good token", got)
+	}
+	stop()
+	got := http.StatusOK
+	for deadline := time.Now().Add(patience); got == http.StatusOK && time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		got = status()
+	}
+	if got < 500 {
+		t.Errorf("%d while nobody knows what was revoked", got)
+	}
 }
 
 // blocks returns the commands in a document.
@@ -131,140 +164,4 @@ func blocks(t *testing.T, path string) []string {
 		found = append(found, match[1])
 	}
 	return found
-}
-
-// shell runs commands in the root of the repository, and ends all that they start when it is killed or this test dies.
-func shell(commands string) *exec.Cmd {
-	cmd := exec.Command("bash", "-eu", "-c", commands)
-	cmd.Dir = root
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Env = []string{"PYTHONDONTWRITEBYTECODE=1"}
-	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "SAFECONDUCT_") {
-			cmd.Env = append(cmd.Env, variable)
-		}
-	}
-	return cmd
-}
-
-// need skips a test whose programs or packages are missing, unless nothing may be skipped.
-func need(t *testing.T, command string) {
-	t.Helper()
-	out, err := shell(command).CombinedOutput()
-	if err == nil {
-		return
-	}
-	if os.Getenv("SAFECONDUCT_TEST_REQUIRE_ALL") != "" {
-		t.Fatalf("missing: %s\n%s", command, out)
-	}
-	t.Skipf("missing, make needs-examples installs it: %s\n%s", command, out)
-}
-
-var folderOfBinary string
-
-func TestMain(m *testing.M) {
-	var err error
-	if folderOfBinary, err = os.MkdirTemp("", "sc"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(folderOfBinary)
-	os.Exit(code)
-}
-
-var buildOnce = sync.OnceValues(func() ([]byte, error) {
-	cmd := exec.Command("go", "build", "-o", filepath.Join(folderOfBinary, "safeconduct"), "./cmd/safeconduct")
-	cmd.Dir = root
-	return cmd.CombinedOutput()
-})
-
-// build returns the program, which is built once.
-func build(t *testing.T) string {
-	t.Helper()
-	if out, err := buildOnce(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return filepath.Join(folderOfBinary, "safeconduct")
-}
-
-// start runs a command until the end of the test, together with all that it starts.
-func start(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}) {
-	t.Helper()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	over := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(over)
-	}()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-over
-	})
-	return over
-}
-
-// startDev starts a server and returns its issuer.
-func startDev(t *testing.T, binary, data string) string {
-	t.Helper()
-	cmd := shell(`exec "` + binary + `" dev --listen localhost:0 --data-dir "` + data + `" --json`)
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	said, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer said.Close()
-	cmd.Stdout = out
-	ended := start(t, cmd)
-	out.Close()
-	var server struct{ Issuer string }
-	if err := json.NewDecoder(said).Decode(&server); err != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-ended
-		t.Fatalf("the server does not start: %v\n%s", err, &log)
-	}
-	return server.Issuer
-}
-
-// startExample runs an example and waits until it takes requests.
-func startExample(t *testing.T, commands, port string) {
-	t.Helper()
-	var log bytes.Buffer
-	cmd := shell(commands)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	ended := start(t, cmd)
-	t.Cleanup(func() { // before it is killed
-		if t.Failed() {
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			<-ended
-			t.Logf("the example says:\n%s", &log)
-		}
-	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if connection, err := net.Dial("tcp", "localhost:"+port); err == nil {
-			connection.Close()
-			return
-		}
-		select {
-		case <-ended:
-			t.Fatal("the example has ended")
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the example takes no requests")
-		}
-	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
 }
