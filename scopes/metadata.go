@@ -57,14 +57,15 @@ func wellKnown(resource *url.URL) string {
 }
 
 func (m Metadata) parse() *url.URL {
-	if err := m.check(); err != nil {
+	if err := m.Check(); err != nil {
 		panic("scopes: metadata: " + err.Error())
 	}
 	u, _ := url.Parse(m.Resource) // was checked
 	return u
 }
 
-func (m Metadata) check() error {
+// Check returns what is wrong with the metadata, where URL and Path would panic: for a Resource that comes from a configuration.
+func (m Metadata) Check() error {
 	if strings.Contains(m.Resource, "#") || !printable(m.Resource) {
 		return errors.New("the resource must be a URL without fragment")
 	}

@@ -117,7 +117,13 @@ func TestMetadataPanicsAtConstruction(t *testing.T) {
 		"two scopes in one":               func(m *scopes.Metadata) { m.Scopes = []string{"a b"} },
 	} {
 		m := good
+		if err := m.Check(); err != nil {
+			t.Fatalf("the good one: %v", err)
+		}
 		change(&m)
+		if m.Check() == nil {
+			t.Errorf("%s: nothing is found wrong", name)
+		}
 		for _, method := range []func() string{m.Path, m.URL} {
 			func() {
 				defer func() {

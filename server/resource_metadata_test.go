@@ -2,11 +2,13 @@ package server_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/safeconduct/safeconduct/server"
+	"github.com/safeconduct/safeconduct/store/bolt/bolttest"
 )
 
 // RFC 9728 §3, §5.1: our own protected resources describe themselves at the address that follows from their identifier, and
@@ -67,6 +69,12 @@ func TestMetadataOfAnyIssuer(t *testing.T) {
 		a := d.handle(d.request(http.MethodGet, "/.well-known/oauth-protected-resource/api/v1", "", ""))
 		if a.status != http.StatusOK || a.str("resource") != issuer+"/api/v1" {
 			t.Errorf("%s: %d %s", issuer, a.status, a.text)
+		}
+	}
+	s, _ := bolttest.Open(t, noon)
+	for _, issuer := range []string{"http://id.example.com", "http://notlocalhost", "ftp://localhost", "https://"} {
+		if _, err := server.New(t.Context(), server.Config{Issuer: issuer, Store: s, Keys: newRing(t), Log: slog.New(slog.DiscardHandler)}); err == nil {
+			t.Errorf("%s can be an issuer", issuer)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Whatever is sent, the fault is the sender's: no request makes the server answer with an error of its own, or panic.
 func TestNoInputIsAServerError(t *testing.T) {
 	t.Parallel()
-	d := deployBolt(t)
+	d := deployBolt(t, fromLoopback)
 	s := newScene(d)
 	random := rand.New(rand.NewPCG(7, 11)) // the same requests every time
 	pick := func(list []string) string { return list[random.IntN(len(list))] }
@@ -54,7 +54,7 @@ func TestNoInputIsAServerError(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		r.Method, r.URL = route.Method, target
+		r.Method, r.URL, r.RemoteAddr = route.Method, target, "127.0.0.1:4000"
 		switch random.IntN(6) {
 		case 0:
 			r.Header.Set("Authorization", basic(pick(values), pick(values)))

@@ -202,7 +202,7 @@ func TestSigningKeysOutliveTheSystemSecret(t *testing.T) {
 			address := ""
 			d := deploy(t, s, ring, func(c *server.Config) { // one issuer, wherever each of them listens
 				address = c.Issuer
-				c.Issuer, c.AllowedHosts = "http://id.example", []string{strings.TrimPrefix(address, "http://")}
+				c.Issuer, c.AllowedHosts = "http://id.localhost", []string{strings.TrimPrefix(address, "http://")}
 			})
 			d.url, d.clock = address, c
 			ada := d.person()

@@ -25,6 +25,7 @@ import (
 	"github.com/safeconduct/safeconduct/grants"
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/resources"
+	"github.com/safeconduct/safeconduct/scopes"
 	"github.com/safeconduct/safeconduct/store"
 	"github.com/safeconduct/safeconduct/templates"
 	"github.com/safeconduct/safeconduct/users"
@@ -32,7 +33,8 @@ import (
 
 // Config is what a Server needs.
 type Config struct {
-	// Issuer is the one public name of the server (RFC 8414 §2): a URL without query, fragment and trailing slash.
+	// Issuer is the one public name of the server (RFC 8414 §2): a URL without query, fragment and trailing slash, https but for
+	// this machine.
 	Issuer string
 	Store  store.Store
 	Keys   *keys.Ring
@@ -164,6 +166,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	issuer, err := url.Parse(c.Issuer)
 	if err != nil || issuer.Host == "" || (issuer.Path != "") || issuer.RawQuery != "" || issuer.Fragment != "" || issuer.User != nil {
 		return nil, fmt.Errorf("issuer %q: want scheme and host alone, such as https://id.example.com", c.Issuer)
+	}
+	if err := (scopes.Metadata{Resource: c.Issuer, AuthorizationServers: []string{c.Issuer}}).Check(); err != nil {
+		return nil, fmt.Errorf("issuer %q: %w", c.Issuer, err)
 	}
 	s := &Server{
 		issuer: c.Issuer, hosts: map[string]bool{hostName(issuer.Host, c.Issuer): true}, store: c.Store, log: c.Log,

@@ -24,7 +24,7 @@ func (a *app) resourceCommand() *cobra.Command {
 		},
 	}
 	below := append([]*cobra.Command{k.listCommand(), k.getCommand(), a.createResourceCommand(), editResourceCommand(k), k.deleteCommand(" and its scopes")},
-		k.switchCommands("Make all tokens useless for a resource", "Let tokens be used for a resource again")...)
+		k.switchCommands("Make all tokens useless for a resource (a JWT that it verifies itself is good until it expires)", "Let tokens be used for a resource again")...)
 	below = append(below, scopeCommands(k), k.secretCommands())
 	return a.group("resource", "Define and manage resources: the APIs that tokens are for", []string{"resources"}, below...)
 }
