@@ -39,3 +39,39 @@ func TestRevocationWorksWhenTheStoreIsFull(t *testing.T) {
 		}
 	}
 }
+
+// What ends many grants at once marks a record first, and that mark must find room too: otherwise nobody could be logged
+// out everywhere or shut out until Redis is given more memory.
+func TestShuttingOutWorksWhenTheStoreIsFull(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	d := deployRedis(t, redis.URL(), newRing(t))
+	app, api := d.client("confidential"), d.api()
+	tokens := map[string]answer{}
+	for _, name := range []string{"ada", "grace", "edith"} {
+		d.user(name)
+		tokens[name] = d.mustLogin(app, name)
+	}
+	if _, err := redis.Do("CONFIG", "SET", "maxmemory", "1"); err != nil {
+		t.Fatal(err)
+	}
+
+	d.mustAdmin(http.MethodPost, "/users/ada/logout-everywhere", nil)
+	d.mustAdmin(http.MethodPatch, "/users/grace", obj{"disabled": true})
+	for _, name := range []string{"ada", "grace"} {
+		if got := d.introspect(api, tokens[name].str("access_token")).text; got != `{"active":false}` {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := d.introspect(api, tokens["edith"].str("access_token")); got.json["active"] != true {
+		t.Errorf("who was not shut out: %s", got.text)
+	}
+	d.mustAdmin(http.MethodPatch, "/clients/"+app.id, obj{"disabled": true})
+	if got := d.introspect(api, tokens["edith"].str("access_token")).text; got != `{"active":false}` {
+		t.Errorf("after the end of the client: %s", got)
+	}
+	if _, err := redis.Do("CONFIG", "SET", "maxmemory", "0"); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, d.refresh(app, tokens["ada"].str("refresh_token")), http.StatusUnauthorized, "invalid_client")
+}

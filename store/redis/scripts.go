@@ -57,16 +57,22 @@ end
 return 1
 `
 
-// ARGV: the new record, its expiry, the write id of the old record.
+// ARGV: the new record, its expiry, the write id of the old record. When the memory is full, the first write of a script
+// must be one that frees some: without that nobody could be shut out, or logged out everywhere, until there is room again.
+// What refuses the deletion too (a replica, a disk that failed) leaves the record as it is.
 const swapSource = `
 local id = redis.call('GETRANGE', KEYS[1], 0, 7)
 if id ~= ARGV[3] then
   return id == string.sub(ARGV[1], 1, 8) and 1 or 0
 end
-if ARGV[2] == '' then
-  redis.call('SET', KEYS[1], ARGV[1])
-else
-  redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+local set = {'SET', KEYS[1], ARGV[1]}
+if ARGV[2] ~= '' then
+  set[4], set[5] = 'PXAT', ARGV[2]
+end
+local answer = redis.pcall(unpack(set))
+if answer.err then
+  redis.call('DEL', KEYS[1])
+  redis.call(unpack(set))
 end
 return 1
 `
@@ -154,7 +160,8 @@ return {#seen, seen[#seen] or '', live}
 `
 
 // ARGV: the write id, the stamp, the expiry of the key, the value, how many entries to look through for the own id.
-// The last entry is never trimmed: it carries the last number.
+// The last entry is never trimmed: it carries the last number. What a log tells is mostly that a right has ended, so it is
+// written when the memory is full too, behind a deletion of nothing (see swapSource); its entries expire.
 const appendSource = `
 local key, id = KEYS[1], ARGV[1]
 local left = redis.call('PTTL', key)
@@ -174,7 +181,11 @@ for i = 1, #head - 1 do
 end
 if first then redis.call('XTRIM', key, 'MINID', first) end
 local number = string.format('%.0f-0', seq)
-redis.call('XADD', key, number, 'e', id .. ARGV[2] .. ARGV[4])
+local entry = {'XADD', key, number, 'e', id .. ARGV[2] .. ARGV[4]}
+if redis.pcall(unpack(entry)).err then
+  redis.call('XDEL', key, '0-1')
+  redis.call(unpack(entry))
+end
 prolong(key, ARGV[3], left)
 return number
 `
