@@ -100,8 +100,14 @@ type keySet struct {
 
 // jwks answers with the public keys (RFC 7517 §5) of all that this server signs.
 func (s *Server) jwks(c *gin.Context) {
-	body, etag, err := s.signing.JWKS(c.Request.Context())
 	last := s.lastKeys.Load()
+	var body []byte
+	var etag string
+	err := store.ErrUnavailable
+	// A store that is known to be away is not waited for.
+	if last == nil || !s.health.storeDown.Load() {
+		body, etag, err = s.signing.JWKS(c.Request.Context())
+	}
 	switch {
 	case err == nil && (last == nil || last.etag != etag):
 		s.lastKeys.Store(&keySet{body, etag})

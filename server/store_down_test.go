@@ -33,6 +33,7 @@ func newScene(d *deployment) *scene {
 	d.signedAPI("stock")
 	signed := d.token(d.client("service", obj{"scopes": []string{"stock:read"}}), form("grant_type", "client_credentials")).str("access_token")
 	s.list = strings.TrimPrefix(d.statusOf(signed).uri, d.url)
+	wantStatus(d.t, d.call(http.MethodGet, jwksPath, ""), http.StatusOK)
 	return s
 }
 
@@ -96,6 +97,11 @@ func (s *scene) wantUnavailable(t testing.TB) {
 	eventually(t, 10*time.Second, "the server says that it is not ready", func() bool {
 		a := s.call(http.MethodGet, "/readyz", "")
 		return a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != ""
+	})
+	// Who verifies tokens elsewhere neither stops nor waits because our store is away.
+	eventually(t, 10*time.Second, "the last key set is served at once", func() bool {
+		began := time.Now()
+		return s.call(http.MethodGet, jwksPath, "").status == http.StatusOK && time.Since(began) < 250*time.Millisecond
 	})
 }
 
