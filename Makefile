@@ -79,6 +79,13 @@ bench:
 	@command -v redis-server >/dev/null || $(MAKE) programs
 	$(GO) run -tags $(TAGS) ./bench
 
+# What Safeconduct does when something goes wrong, each failure under load; docs/reliability.md has the figures. The short
+# form takes about three minutes; LONG=1 is for a free machine and an hour, ONLY=F03,F12 picks some.
+.PHONY: faults
+faults:
+	@command -v redis-server >/dev/null || $(MAKE) programs
+	$(GO) run -tags $(TAGS) ./faults $(if $(LONG),-long) $(if $(ONLY),-only $(ONLY))
+
 # The pictures of the pages, as people see them.
 pages: needs
 	mkdir -p docs/pages

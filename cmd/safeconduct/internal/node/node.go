@@ -64,7 +64,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := assemble(ctx, o, records, secrets)
+	n, err := assemble(ctx, o, behindDoor(records, o.Log), secrets)
 	if err != nil {
 		return nil, errors.Join(err, records.Close())
 	}

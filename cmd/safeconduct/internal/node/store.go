@@ -36,7 +36,7 @@ func openStore(ctx context.Context, o Options) (store.Store, []keys.Secret, erro
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !o.Create {
 		return nil, nil, fmt.Errorf("there is no data file %s: %w", path, ErrNothingThere)
 	}
-	records, err := bolt.Open(path, bolt.Options{Logger: o.Log})
+	records, err := bolt.Open(path, bolt.Options{Clock: localClock(), Logger: o.Log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +52,9 @@ func openRedis(ctx context.Context, o Options) (store.Store, error) {
 	if len(o.Material.Secrets) == 0 {
 		return nil, errors.New("a store in Redis needs system secrets that are given: set secrets.file")
 	}
-	records, err := redis.Open(ctx, redisOptions(o.Config.Store, o.Material.Store, o.Log))
+	options := redisOptions(o.Config.Store, o.Material.Store, o.Log)
+	options.Clock = localClock()
+	records, err := redis.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
