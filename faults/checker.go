@@ -11,9 +11,9 @@ import (
 type promise struct {
 	// recovery is how soon after the end of the trouble no request fails any more.
 	recovery time.Duration
-	// lossy says that delegations which were acknowledged shortly before the fault may be gone: Redis without a disk, and
-	// failovers. That they are not revived after their end holds all the same.
-	lossy bool
+	// tail is how long before the trouble a delegation may have been acknowledged that is gone after it: the end of what
+	// a replica had not heard of. Zero for stores that lose nothing. That what has ended is not revived holds everywhere.
+	tail time.Duration
 }
 
 // violation is a broken invariant, by its number.
@@ -29,10 +29,13 @@ type findings struct {
 	violations                      []violation
 	requests, acknowledged, refused int
 	unavailable, unknown            int
-	delegations, lost, revoked      int
-	recovery                        time.Duration
-	writes                          int // acknowledged requests that changed the store
-	alarms                          int // delegations that ended though nobody ended them
+	delegations, revoked            int
+	// lost are delegations that the store has lost from its tail. stale are those whose access token it does not know any
+	// more though they live: the next refresh mends that.
+	lost, stale int
+	recovery    time.Duration
+	writes      int // acknowledged requests that changed the store
+	alarms      int // delegations that ended though nobody ended them
 }
 
 // history is all that was done with one delegation.
@@ -41,8 +44,9 @@ type history struct {
 	requests []*request
 	// endBegun is when somebody first asked for its end, endKnown when that was acknowledged.
 	endBegun, endKnown time.Duration
+	redeemedAt         time.Duration
 	redeemed, lookedUp bool
-	lost               bool
+	lost, stale        bool
 }
 
 // check reads a ledger and holds it against the invariants:
@@ -116,7 +120,7 @@ func (h *history) add(r *request) {
 		h.endKnown = min(h.endKnown, r.At)
 	}
 	if (r.Act == redeem || r.Act == issue) && r.granted() {
-		h.redeemed = true
+		h.redeemed, h.redeemedAt = true, r.At
 	}
 }
 
@@ -169,6 +173,8 @@ func (f *findings) checkHistory(c *course, h *history, p promise) {
 	f.checkRepetitions(h)
 	if h.lost {
 		f.lost++
+	} else if h.stale {
+		f.stale++
 	}
 	if h.redeemed && c.settled != never && h.endBegun == never && !h.lookedUp {
 		f.broken(3, "delegation %d was acknowledged and never looked up again", h.name)
@@ -220,8 +226,10 @@ func (f *findings) checkLife(c *course, h *history, p promise) {
 		switch {
 		case r.Act == redeem && uncertain[r.Presented]:
 			// The lost answer has spent it. Nobody has its tokens; the person is sent on his way again.
-		case p.lossy:
+		case p.tail > 0 && c.inTail(h, p.tail):
 			h.lost = true
+		case p.tail > 0 && r.inactive() && h.refreshable() && c.troubledBefore(r):
+			h.stale = true
 		case r.inactive():
 			f.broken(3, "request %d: an access token of delegation %d is not active, and nobody has ended it", r.Request, h.name)
 		default:
@@ -248,4 +256,9 @@ func (f *findings) checkRepetitions(h *history) {
 	for _, r := range open {
 		f.broken(4, "request %d (%s) of delegation %d never got a definite answer", r.Request, r.Act, h.name)
 	}
+}
+
+// refreshable reports whether the delegation ever had a refresh token.
+func (h *history) refreshable() bool {
+	return slices.ContainsFunc(h.requests, func(r *request) bool { return r.Refresh != "" })
 }

@@ -10,11 +10,17 @@ type failure struct {
 // failures are all of them, by number. The scenes stand in the files of their theme.
 func failures() []failure {
 	return []failure{
+		{"F01", "no Redis at the start", "lives, is not ready, becomes ready by itself", lateRedis},
 		{"F02", "Redis dies in mid-request", "503 within 1 s, no half grants, back within 2 s", redisDies},
 		{"F03", "replies lost after execution", "the same question gets the same answer; nobody is logged out", repliesLost},
+		{"F04", "failover by sentinels", "no ended delegation is revived; nobody is logged out but of the tail", failovers},
+		{"F05", "isolated master", "takes no writes after 10 s; nothing ended is revived", isolatedMaster},
+		{"F06", "slots of a cluster move", "no failed request", movedSlots},
+		{"F07", "a master of a cluster dies", "the others' share goes on; the rest is 503, back 3 s after the promotion", lostMaster},
 		{"F08", "slow Redis", "503 in time; what needs no Redis goes on; back within 1 s", slowRedis},
 		{"F09", "Redis is full", "nothing new, and all that takes rights away works", memoryFull},
 		{"F10", "unfit Redis", "refused at the start, with the reason", unfitRedis},
+		{"F11", "replicas lag", "what one node issues is active at the other at once", otherNode},
 		{"F12", "kill -9 under load, embedded file", "nothing acknowledged is lost, nothing is spent twice", killedUnderLoad},
 		{"F13", "power lost in the midst of a commit", "opens with everything up to the last sync", powerLost},
 		{"F14", "disk full", "503 for writes, reads go on, back without a restart, no damage", diskFull},

@@ -12,7 +12,7 @@ import (
 func memoryFull(s *scene) {
 	each := pick(s, 5, 20) // delegations of one person, below the cap
 	server := redistest.Start(s)
-	in := s.onRedis(server, server.URL(), 1, 24)
+	in := s.onRedis(server.URL(), 1, 24)
 	n := in.nodes[0]
 	l := in.newLoad()
 	var held, stolen []*delegation

@@ -10,8 +10,8 @@ import (
 // durably are the settings under which Redis keeps everything that it has acknowledged.
 var durably = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
-// onRedis is a furnished installation of n nodes on a Redis of its own. url is where they look for it, given the server.
-func (s *scene) onRedis(server *redistest.Server, url string, nodes, people int, settings ...string) *installation {
+// onRedis is a furnished installation of some nodes on one Redis.
+func (s *scene) onRedis(url string, nodes, people int, settings ...string) *installation {
 	in := s.install(url, settings...)
 	for range nodes {
 		in.addNode().mustStart()
@@ -33,7 +33,7 @@ func (s *scene) onRedis(server *redistest.Server, url string, nodes, people int,
 func redisDies(s *scene) {
 	kills := pick(s, 8, 100)
 	server := redistest.Start(s, durably...)
-	in := s.onRedis(server, server.URL(), 1, 16)
+	in := s.onRedis(server.URL(), 1, 16)
 	l := in.newLoad()
 	l.begin(4, func(int) func() string { return in.nodes[0].to })
 	l.warmUp()
@@ -59,7 +59,7 @@ func repliesLost(s *scene) {
 	wanted := pick(s, 500, 10_000)
 	server := redistest.Start(s)
 	proxy := redistest.NewProxy(s, server.Addr())
-	in := s.onRedis(server, proxy.URL(), 1, 16)
+	in := s.onRedis(proxy.URL(), 1, 16)
 	l := in.newLoad()
 	l.begin(4, func(int) func() string { return in.nodes[0].to })
 	l.warmUp()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -113,4 +114,15 @@ func (c *course) sinceCalm(r *request) (after time.Duration, explained bool) {
 		after, explained = r.begun-s.to, true
 	}
 	return after, explained
+}
+
+// inTail reports whether a delegation was acknowledged so late before some trouble, or in it, that a store may have lost
+// it.
+func (c *course) inTail(h *history, tail time.Duration) bool {
+	return slices.ContainsFunc(c.trouble, func(s span) bool { return h.redeemedAt >= s.from-tail && h.redeemedAt <= s.to })
+}
+
+// troubledBefore reports whether there was trouble before the end of a request.
+func (c *course) troubledBefore(r *request) bool {
+	return len(c.trouble) > 0 && c.trouble[0].from <= r.At
 }

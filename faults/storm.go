@@ -13,7 +13,7 @@ import (
 func oneTokenAtOnce(s *scene) {
 	const requests, connections = 10_000, 512
 	server := redistest.Start(s)
-	in := s.onRedis(server, server.URL(), 2, 1)
+	in := s.onRedis(server.URL(), 2, 1)
 	l := in.newLoad()
 	first := in.newParty(l.ledger, in.people[0], in.app, in.nodes[0].to)
 	d := l.delegate(first)
