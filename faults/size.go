@@ -13,7 +13,7 @@ import (
 
 // hugeStore is F26: the embedded file holds a million records, and then a part of them lapses at once.
 func hugeStore(s *scene) {
-	size := pick(s, 100_000, 1_000_000)
+	size := pick(s, 30_000, 1_000_000)
 	in := s.install("")
 	n := in.addNode().mustStart()
 	in.furnish(8)
@@ -89,7 +89,7 @@ func (s *scene) bulk(path string, size int) time.Time {
 // lapsedData is F27: hours of traffic whose tokens and sessions all lapse. The server's clock goes an hour ahead after
 // each burst.
 func lapsedData(s *scene) {
-	hours := pick(s, 6, 24)
+	hours := pick(s, 4, 24)
 	in := s.install("", "SAFECONDUCT_TOKENS_REFRESH_IDLE_TTL=30m", "SAFECONDUCT_TOKENS_REFRESH_MAX_TTL=30m", "SAFECONDUCT_TOKENS_ACCESS_TTL=10m")
 	n, door := in.addBreakable()
 	n.mustStart()

@@ -113,7 +113,7 @@ func (l *load) goodput(clients int, lasting time.Duration) rate {
 
 // loginFlood is F30: people who log in must not keep apps from refreshing.
 func loginFlood(s *scene) {
-	logins := pick(s, 200, 2000)
+	logins := pick(s, 100, 2000)
 	in := s.install("", "SAFECONDUCT_PASSWORDS_MEMORY=19MiB", "SAFECONDUCT_PASSWORDS_PASSES=2", "SAFECONDUCT_PASSWORDS_QUEUE=2000")
 	n := in.addNode().mustStart()
 	base := n.footprint()
