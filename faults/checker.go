@@ -35,7 +35,6 @@ type findings struct {
 	lost, stale int
 	recovery    time.Duration
 	writes      int // acknowledged requests that changed the store
-	alarms      int // delegations that ended though nobody ended them
 }
 
 // history is all that was done with one delegation.
@@ -87,6 +86,24 @@ func check(entries []entry, p promise) findings {
 	}
 	slices.SortStableFunc(f.violations, func(a, b violation) int { return a.invariant - b.invariant })
 	return f
+}
+
+// verdict says how often which invariants were broken.
+func (f *findings) verdict() string {
+	if len(f.violations) == 0 {
+		return "0 violations of I1 to I6"
+	}
+	count := make(map[int]int)
+	for _, v := range f.violations {
+		count[v.invariant]++
+	}
+	var words []string
+	for invariant := range 8 {
+		if n := count[invariant]; n > 0 {
+			words = append(words, fmt.Sprintf("%d violations of I%d", n, invariant))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 func (f *findings) broken(invariant int, format string, args ...any) {
@@ -233,7 +250,6 @@ func (f *findings) checkLife(c *course, h *history, p promise) {
 		case r.inactive():
 			f.broken(3, "request %d: an access token of delegation %d is not active, and nobody has ended it", r.Request, h.name)
 		default:
-			f.alarms++
 			f.broken(5, "request %d (%s) of delegation %d was refused with %s, and nobody has ended it", r.Request, r.Act, h.name, r.Error)
 		}
 	}

@@ -32,6 +32,6 @@ func killedUnderLoad(s *scene) {
 	served += time.Second
 	f := l.judge(promise{recovery: time.Second})
 	s.done("%d × kill -9, %d requests", kills, f.requests)
-	s.figure("%d delegations, %d revoked, 0 lost allowed; %.0f acknowledged writing requests/s; slowest start %v", f.delegations, f.revoked,
+	s.figure("%d delegations, %d of them ended, %s; %.0f acknowledged writing requests/s; slowest start %v", f.delegations, f.revoked, f.verdict(),
 		float64(f.writes)/served.Seconds(), slowest.Round(time.Millisecond))
 }

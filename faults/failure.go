@@ -26,6 +26,7 @@ func failures() []failure {
 		{"F14", "disk full", "503 for writes, reads go on, back without a restart, no damage", diskFull},
 		{"F15", "damaged data file", "refused or harmless, never a wrong answer, never re-created", damagedFile},
 		{"F16", "two processes on one data file", "the second is refused and told of the first", twoOnOneFile},
+		{"F17", "backup and restore", "the state of the backup; what ended since comes back, unless all is ended", restoredBackup},
 		{"F18", "clocks that differ or jump", "one time for all; what lapsed stays lapsed", wrongClocks},
 		{"F19", "10,000 concurrent refreshes of one token", "one successor, and everyone gets it", oneTokenAtOnce},
 		{"F20", "refresh storm", "goodput holds, no error but 503", refreshStorm},

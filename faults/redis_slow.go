@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 func slowRedis(s *scene) {
 	lasting := pick(s, 3*time.Second, time.Minute)
 	s.troubleOnTheWay([]mischief{
-		{"50 ms", lasting, func(p *redistest.Proxy) { p.Delay(50 * time.Millisecond) }},
-		{"2 s", lasting, func(p *redistest.Proxy) { p.Delay(2 * time.Second) }},
+		{"replies 50 ms late", lasting, func(p *redistest.Proxy) { p.Delay(50 * time.Millisecond) }},
+		{"replies 2 s late", lasting, func(p *redistest.Proxy) { p.Delay(2 * time.Second) }},
 	}, time.Second)
 }
 
@@ -53,13 +54,13 @@ func (s *scene) troubleOnTheWay(all []mischief, recovery time.Duration) {
 	var keySet latencies
 	names := ""
 	for _, m := range all {
-		names += m.name + ", "
+		names += fmt.Sprintf("%s for %v, ", m.name, m.lasting)
 		l.ledger.mark(markTrouble)
 		m.begin(proxy)
 		for began := time.Now(); time.Since(began) < m.lasting; s.sleep(20 * time.Millisecond) {
 			asked := time.Now()
 			if !looker.seen(context.Background(), keySetPath) || n.probe("/livez") != http.StatusOK {
-				s.Errorf("while Redis answers after %s, the key set or /livez cannot be had", m.name)
+				s.Errorf("%s, and the key set or /livez cannot be had", m.name)
 				break
 			}
 			keySet = append(keySet, time.Since(asked))
@@ -71,7 +72,7 @@ func (s *scene) troubleOnTheWay(all []mischief, recovery time.Duration) {
 	}
 	f := l.judge(promise{recovery: recovery})
 	p99 := keySet.sorted().at(0.99)
-	s.done("replies of Redis delayed by %s%v each, 40 clients, %d requests", names, all[0].lasting, f.requests)
+	s.done("%s40 clients, %d requests", names, f.requests)
 	s.figure("%d × 503, last failure %v after the end; key set p99 %v (goal 20 ms); at most %d goroutines", f.unavailable, f.recovery.Round(time.Millisecond),
 		p99.Round(100*time.Microsecond), most)
 	s.goal(p99 < 20*time.Millisecond, "the key set takes %v", p99)

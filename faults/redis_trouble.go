@@ -2,6 +2,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/safeconduct/safeconduct/store/storetest/redistest"
@@ -29,6 +30,32 @@ func (s *scene) onRedis(url string, nodes, people int, settings ...string) *inst
 	return in
 }
 
+// lateRedis is F01: there is no Redis when the server starts.
+func lateRedis(s *scene) {
+	runs, away := pick(s, 3, 20), pick(s, 2*time.Second, 10*time.Second)
+	var slowest time.Duration
+	for range runs {
+		server := redistest.Start(s)
+		server.Kill()
+		n := s.install(server.URL()).addNode()
+		s.must(n.launch())
+		s.await(startPatience, "/livez says 200 without Redis", func() bool { return n.probe("/livez") == http.StatusOK })
+		if got := n.probe("/readyz"); got != http.StatusServiceUnavailable {
+			s.Errorf("/readyz says %d without Redis", got)
+		}
+		s.sleep(away)
+		server.Restart()
+		slowest = max(slowest, s.await(startPatience, "the server becomes ready", n.ready))
+		n.process.kill()
+		server.Kill()
+	}
+	s.done("%d starts without Redis, which came %v later", runs, away)
+	s.figure("/livez 200, /readyz 503, ready at most %v after Redis (promise 6 s)", slowest.Round(10*time.Millisecond))
+	if slowest > 6*time.Second {
+		s.Errorf("ready only %v after Redis", slowest)
+	}
+}
+
 // redisDies is F02.
 func redisDies(s *scene) {
 	kills := pick(s, 8, 100)
@@ -50,7 +77,7 @@ func redisDies(s *scene) {
 	s.sleep(time.Second)
 	f := l.judge(promise{recovery: 2 * time.Second})
 	s.done("%d kills of Redis (append-only file, always), %d requests", kills, f.requests)
-	s.figure("%d delegations, 0 lost allowed; %d × 503, %d dropped; last failure %v after Redis was back", f.delegations, f.unavailable, f.unknown, f.recovery.Round(time.Millisecond))
+	s.figure("%d delegations, %s; %d × 503, %d without an answer; last failure %v after Redis was back", f.delegations, f.verdict(), f.unavailable, f.unknown, f.recovery.Round(time.Millisecond))
 	s.noLeaks(in.nodes[0], before)
 }
 
@@ -81,7 +108,7 @@ func repliesLost(s *scene) {
 	s.sleep(500 * time.Millisecond)
 	f := l.judge(promise{recovery: time.Second})
 	s.done("%d replies to writes cut off, %d requests", proxy.Dropped(), f.requests)
-	s.figure("%d delegations: %d killed, 0 spent twice; %d alarms of reuse; %d × 503", f.delegations, f.alarms, s.audited(in.nodes[0], "refresh_token.reused"), f.unavailable)
+	s.figure("%d delegations, %s; %d alarms of reuse; %d × 503", f.delegations, f.verdict(), s.audited(in.nodes[0], "refresh_token.reused"), f.unavailable)
 	if n := s.audited(in.nodes[0], "refresh_token.reused"); n > 0 {
 		s.Errorf("%d alarms of reuse, and nobody has reused anything", n)
 	}

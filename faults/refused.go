@@ -156,7 +156,7 @@ func damagedFile(s *scene) {
 	n.mustStart()
 	l.judge(promise{})
 	s.done("%d flipped bits, 2 cuts, 2 foreign files; each started and asked about %d tokens", flips, len(held))
-	s.figure("%d refused with path and reason, %d harmless; 0 wrong answers allowed; none re-created", detected, harmless)
+	s.figure("%d refused with path and reason and left as they were, %d harmless, with every answer right", detected, harmless)
 }
 
 // brokenConfigurations is F25. The cases are those of the tests of the configuration, which are run here once more.
