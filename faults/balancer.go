@@ -68,6 +68,7 @@ func (b *balancer) rewrite(r *httputil.ProxyRequest) {
 	}
 	r.SetURL(&url.URL{Scheme: "http", Host: chosen.address})
 	r.Out.Host = r.In.Host
+	r.SetXForwarded()
 }
 
 // to is where clients find the balancer.

@@ -32,9 +32,10 @@ type findings struct {
 	delegations, revoked            int
 	// lost are delegations that the store has lost from its tail. stale are those whose access token it does not know any
 	// more though they live: the next refresh mends that.
-	lost, stale int
-	recovery    time.Duration
-	writes      int // acknowledged requests that changed the store
+	lost, stale    int
+	recovery       time.Duration
+	slowestRefusal time.Duration // how long somebody waited for a 503
+	writes         int           // acknowledged requests that changed the store
 }
 
 // history is all that was done with one delegation.
@@ -122,6 +123,7 @@ func (f *findings) count(r *request) {
 		}
 	case r.unavailable():
 		f.unavailable++
+		f.slowestRefusal = max(f.slowestRefusal, r.At-r.begun)
 	default:
 		f.refused++
 	}

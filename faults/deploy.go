@@ -13,7 +13,7 @@ import (
 func rollingRestarts(s *scene) {
 	restarts := pick(s, 6, 100)
 	server := redistest.Start(s)
-	in := s.onRedis(server.URL(), 2, 12, "SAFECONDUCT_SERVER_DRAIN_DELAY=1s")
+	in := s.onRedis(server.URL(), 2, 12, "SAFECONDUCT_SERVER_DRAIN_DELAY=1s", "SAFECONDUCT_SERVER_TRUSTED_PROXIES=127.0.0.1/32")
 	b := in.balance()
 	l := in.newLoad()
 	l.pace = 10 * time.Millisecond

@@ -5,17 +5,18 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"sync/atomic"
 	"time"
 )
 
 // askPatience bounds one request of a virtual client. It is longer than any promise here.
 const askPatience = 10 * time.Second
 
-// newClient makes the HTTP client of one party: it reaches the server by its public name, wherever that is just now, and
-// comes from an address of its own, because limits are counted by address.
+// newClient makes the HTTP client of one party: it reaches the server by its public name, wherever that is just now. Each
+// of its connections comes from another address, because limits are counted by address.
 func (in *installation) newClient(target func() string) *http.Client {
 	n := len(in.clients)
-	from := net.IPv4(127, 0, byte(1+n/250), byte(1+n%250))
+	var dialed atomic.Int64
 	jar, err := cookiejar.New(nil)
 	in.s.must(err)
 	client := &http.Client{
@@ -24,6 +25,7 @@ func (in *installation) newClient(target func() string) *http.Client {
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: 4, DisableCompression: true,
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				from := net.IPv4(127, byte(1+n/250), byte(1+n%250), byte(1+dialed.Add(1)%250))
 				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
 				return dialer.DialContext(ctx, network, target())
 			},

@@ -24,7 +24,11 @@ type party struct {
 	http   *http.Client
 	person string
 	app    credential
+	walks  int // how often its person was sent to the server
 }
+
+// walksEach is how often a person goes to the server from one address: below the limit of sign-ins begun there.
+const walksEach = 1000
 
 // newParty makes a party that reaches the server where target says, in the name of a person.
 func (in *installation) newParty(l *ledger, person string, app credential, target func() string) *party {
@@ -130,6 +134,9 @@ func (p *party) issue(delegation int64) entry {
 // authorize sends the person to the server and brings back the code. Whoever is not signed in signs in, and allows the
 // app what it asks for, on the pages.
 func (p *party) authorize(delegation int64) entry {
+	if p.walks++; p.walks%walksEach == 0 {
+		p.http.CloseIdleConnections()
+	}
 	e := p.ledger.intend(authorize, delegation, "")
 	got, err := p.walk(context.Background())
 	e.read(got, err)

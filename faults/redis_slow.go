@@ -73,7 +73,7 @@ func (s *scene) troubleOnTheWay(all []mischief, recovery time.Duration) {
 	f := l.judge(promise{recovery: recovery})
 	p99 := keySet.sorted().at(0.99)
 	s.done("%s40 clients, %d requests", names, f.requests)
-	s.figure("%d × 503, last failure %v after the end; key set p99 %v (goal 20 ms); at most %d goroutines", f.unavailable, f.recovery.Round(time.Millisecond),
+	s.figure("%d × 503, after %v at most; last failure %v after the end; key set p99 %v (goal 20 ms); at most %d goroutines", f.unavailable, f.slowestRefusal.Round(time.Millisecond), f.recovery.Round(time.Millisecond),
 		p99.Round(100*time.Microsecond), most)
 	s.goal(p99 < 20*time.Millisecond, "the key set takes %v", p99)
 	// A request that waits holds two: its connection's and, for a moment, a timer's. There are 40 clients.

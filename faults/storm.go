@@ -53,7 +53,7 @@ func countGranted(entries []entry, a act) int { return len(took(entries, a, span
 
 // refreshStorm is F20: all clients come back at once.
 func refreshStorm(s *scene) {
-	crowd, lasting := pick(s, 500, 2000), pick(s, 4*time.Second, time.Minute)
+	crowd, lasting := pick(s, 500, 2000), pick(s, 3*time.Second, time.Minute)
 	in := s.install("")
 	n := in.addNode().mustStart()
 	in.furnish(8)
