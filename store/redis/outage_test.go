@@ -162,6 +162,10 @@ func TestFullMemoryRefusesWhatIsNewOnly(t *testing.T) {
 	if ttl, err := server.Do("PTTL", redis.DefaultPrefix+"rk"); err != nil || len(ttl) < 6 {
 		t.Errorf("the swapped record lives for %q ms, %v, want about an hour", ttl, err)
 	}
+	// A handle that had to connect anew knows no more that it has left the marker of Empty, and cannot leave it again.
+	_, err = server.Do("CLIENT", "KILL", "TYPE", "normal")
+	must(t, err)
+	must(t, s.Ping(ctx))
 	_, err = s.Append(ctx, "log", []byte("ended"), later)
 	must(t, err)
 	if members, err := s.Members(ctx, "index", "", 10); err != nil || len(members) != 1 {

@@ -101,6 +101,13 @@ func (s *Store) mark(ctx context.Context) error {
 		return nil
 	}
 	err := s.carry(ctx, &call{cmd: redis.NewStatusCmd(ctx, "set", s.markerKey(), "1"), key: s.markerKey()})
+	if err != nil && isAnswer(err) {
+		// A full memory takes no marker, and needs none where it is: what takes rights away must go on.
+		there := redis.NewIntCmd(ctx, "exists", s.markerKey())
+		if s.carry(ctx, &call{cmd: there, key: s.markerKey()}) == nil && there.Val() == 1 {
+			err = nil
+		}
+	}
 	if err == nil {
 		s.marked.Store(true)
 	}
