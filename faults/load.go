@@ -68,7 +68,12 @@ func (l *load) warmUp() {
 	l.s.await(startPatience, "everybody is at work", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return len(l.all) >= 2*len(l.in.people)
+		working := make(map[string]bool)
+		for _, d := range l.all {
+			working[d.party.person] = true
+		}
+		delete(working, "") // machines
+		return len(working) == len(l.in.people)
 	})
 }
 

@@ -67,7 +67,7 @@ func memoryFull(s *scene) {
 	for _, person := range in.people {
 		// The operator and the person himself come by the same way.
 		if err := n.operator(http.MethodPost, "/users/"+person+"/logout-everywhere", nil, nil); err != nil {
-			s.Errorf("log-out everywhere: %v", err)
+			s.Errorf("log-out everywhere: %v: %s", err, n.process.lastWords())
 		} else {
 			loggedOut++
 		}

@@ -55,7 +55,7 @@ func play(ctx context.Context, f failure, long bool, p *programs, progress io.Wr
 
 // shortLimit and longLimit bound one failure. All that waits in a scene looks at its context.
 const (
-	shortLimit = 2 * time.Minute
+	shortLimit = 3 * time.Minute
 	longLimit  = 40 * time.Minute
 )
 

@@ -3,12 +3,16 @@ package main
 import (
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/safeconduct/safeconduct/store/storetest/redistest"
 )
+
+// lag is how far a replica may be behind while its master takes writes, and a second for the clocks.
+const lag = 3 * time.Second
 
 // strictly are the settings under which a master that has lost its replicas takes no writes.
 var strictly = []string{"--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"}
@@ -32,7 +36,7 @@ func failovers(s *scene) {
 		} else {
 			master.Pause()
 		}
-		set.AwaitOther(master)
+		s.awaitWritable(set.AwaitOther(master))
 		l.ledger.mark(markCalm)
 		s.sleep(3 * time.Second)
 		// The old one comes back as a replica, for which the others copy once more: that is a trouble of its own.
@@ -46,10 +50,18 @@ func failovers(s *scene) {
 		l.ledger.mark(markCalm)
 	}
 	s.sleep(3 * time.Second)
-	f := l.judge(promise{recovery: 2 * time.Second, tail: time.Second})
+	f := l.judge(promise{recovery: 2 * time.Second, tail: lag})
 	s.done("%d failovers (kill -9 and SIGSTOP in turn), 2 nodes, WAIT 1, min-replicas-to-write 1, %d requests", times, f.requests)
 	s.figure("%d delegations: %d lost of the tail, %d with a stale access token until the next refresh; %d ended, %s; last failure %v after the promotion",
 		f.delegations, f.lost, f.stale, f.revoked, f.verdict(), f.recovery.Round(time.Millisecond))
+}
+
+// awaitWritable waits until a new master has a replica: without one it takes no writes here.
+func (s *scene) awaitWritable(master *redistest.Server) {
+	s.await(startPatience, "the new master has a replica", func() bool {
+		info, err := master.Do("INFO", "replication")
+		return err == nil && !strings.Contains(info, "min_slaves_good_slaves:0")
+	})
 }
 
 // isolatedMaster is F05: the master goes on without its replicas, and is gone for good when they are back.
@@ -80,7 +92,7 @@ func isolatedMaster(s *scene) {
 		l.ledger.mark(markCalm)
 		s.sleep(3 * time.Second)
 	}
-	f := l.judge(promise{recovery: 2 * time.Second, tail: time.Second})
+	f := l.judge(promise{recovery: 2 * time.Second, tail: lag})
 	s.done("%d times a master without its replicas, then another master, %d requests", times, f.requests)
 	s.figure("no writes after %v (promise 10 s); %d ended, %s; %d of %d delegations lost with the old master", slowest.Round(10*time.Millisecond),
 		f.revoked, f.verdict(), f.lost, f.delegations)
