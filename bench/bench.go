@@ -68,8 +68,23 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 		}
 		r.add(results)
 	}
+	if slices.Contains(b.only, openName) {
+		if err := b.measureOpenLoop(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(b.only, floodName) {
+		if err := b.measureFloods(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.measureSizes(ctx, r); err != nil {
 		return nil, err
+	}
+	if slices.Contains(b.only, startName) {
+		if err := b.measureStart(r); err != nil {
+			return nil, fmt.Errorf("measure the start: %w", err)
+		}
 	}
 	r.hash = cheapHashCost()
 	if b.redis != nil && slices.Contains(b.only, memoryName) {
@@ -132,7 +147,7 @@ func (b *bench) prepare(ctx context.Context) error {
 
 func (b *bench) startFloor(ctx context.Context) error {
 	f := b.floors
-	j := job{Floor: true, Credentials: map[string]string{f.resource.id: f.resource.secret, f.machine.id: f.machine.secret, f.web.id: f.web.secret, f.app: "",
+	j := job{Floor: true, Credentials: map[string]string{f.resource.id: f.resource.secret, f.machine.id: f.machine.secret, f.signing.id: f.signing.secret, f.web.id: f.web.secret, f.app: "",
 		f.site.id: f.site.secret, f.siteRSA.id: f.siteRSA.secret}}
 	if b.redis != nil {
 		j.Place = b.redis.url
@@ -214,6 +229,22 @@ func (b *bench) measureSizes(ctx context.Context, r *report) error {
 			return err
 		}
 		r.add(results)
+	}
+	return nil
+}
+
+// measureOpenLoop asks at a fixed rate what matters most to those who wait.
+func (b *bench) measureOpenLoop(ctx context.Context, r *report) error {
+	for _, s := range scenarios() {
+		if s.name != introspectName && s.name != refreshName {
+			continue
+		}
+		s.rate, s.goals = b.rate, nil
+		results, err := b.runScenario(ctx, s, b.sizes[0])
+		if err != nil {
+			return err
+		}
+		r.open = append(r.open, results...)
 	}
 	return nil
 }

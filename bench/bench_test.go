@@ -48,11 +48,11 @@ func measuresEverything(t *testing.T, program string) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		engines = engines[1:]
 	}
-	out, progress, err := start(t, program, "-short", "-rounds", "1", "-duration", "40ms", "-connections", "4")
+	out, progress, err := start(t, program, "-short", "-rounds", "1", "-duration", "40ms", "-connections", "4", "-rate", "300", "-flood", "40")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, progress)
 	}
-	for _, scenario := range []string{"metadata", "introspect", "introspect-garbage", "refresh", "client-credentials", "revoke", "password-apart",
+	for _, scenario := range []string{"metadata", "jwks", "introspect", "introspect-garbage", "refresh", "client-credentials", "client-credentials-jwt", "revoke", "password-apart",
 		"code-flow", "code-flow-es256", "code-flow-rs256", "login-page", "password"} {
 		for _, engine := range engines {
 			if row := "| " + scenario + " | " + engine + " | 1000 | "; !strings.Contains(out, row) {
@@ -63,7 +63,7 @@ func measuresEverything(t *testing.T, program string) {
 	if len(engines) == 1 {
 		redistest.Missing(t, "redis-server is not installed (Debian: apt-get install redis-server): only bolt was tried")
 	}
-	for _, part := range []string{"| machine's grant | ", "| floor: Gin + one Lua | ", "| floor: Gin + 7 GET + 3 Lua + ES256 | ", "| get 1.", "| en | 12 | "} {
+	for _, part := range []string{"| floor: bare Gin + GET | ", "| floor: bare Gin + SET + ES256 | ", "\nOpen loop, 300 requests a second", "| 40 logins | bolt | ", "| warm | 1000 | ", "| cold | 1000 | ", "| machine's grant | ", "| floor: Gin + one Lua | ", "| floor: Gin + 7 GET + 3 Lua + ES256 | ", "| get 1.", "| en | 12 | "} {
 		if !strings.Contains(out, part) {
 			t.Errorf("no %q in\n%s", part, out)
 		}
@@ -106,7 +106,7 @@ func keepsWords(t *testing.T, program string) {
 func refusesUnknown(t *testing.T, program string) {
 	t.Helper()
 	_, progress, err := start(t, program, "-only", "introspekt")
-	if err == nil || !strings.Contains(progress, `there is no "introspekt" here; there are: metadata, introspect`) {
+	if err == nil || !strings.Contains(progress, `there is no "introspekt" here; there are: get, set-es256, metadata`) {
 		t.Errorf("got %v %q", err, progress)
 	}
 }

@@ -23,18 +23,22 @@ type floor struct {
 	redis   *redis.Client
 	secrets map[string][sha256.Size]byte
 	rotate  *redis.Script
-	signers map[string]crypto.Signer // by client
+	signer  crypto.Signer            // of access tokens, ES256
+	signers map[string]crypto.Signer // of ID tokens, by client
 }
 
 const (
-	helloPath    = "/hello"
-	loginPath    = "/login"
-	jsonType     = "application/json; charset=utf-8"
-	recordSize   = 140 // bytes, about a grant's
-	floorTokens  = "f:"
-	floorLife    = 15 * time.Minute
-	floorChain   = 22 // characters that name a chain of refresh tokens
-	floorRefresh = 86 // characters of a refresh token
+	helloPath = "/hello"
+	// The floors that neither read a form nor know a client.
+	barePath       = "/get"
+	bareSignedPath = "/set-es256"
+	loginPath      = "/login"
+	jsonType       = "application/json; charset=utf-8"
+	recordSize     = 140 // bytes, about a grant's
+	floorTokens    = "f:"
+	floorLife      = 15 * time.Minute
+	floorChain     = 22 // characters that name a chain of refresh tokens
+	floorRefresh   = 86 // characters of a refresh token
 )
 
 // rotateSource takes the place of read and swap: one script that compares the current token and replaces it.
@@ -67,6 +71,8 @@ func startFloor(j job) (address string, stop func() error, err error) {
 		if err := f.rotate.Load(context.Background(), f.redis).Err(); err != nil {
 			return "", nil, err
 		}
+		engine.GET(barePath, f.bareGet)
+		engine.GET(bareSignedPath, f.bareSigned)
 		engine.POST("/oauth/introspect", f.introspect)
 		engine.POST("/oauth/token", f.token)
 		engine.POST("/oauth/revoke", f.revoke)
@@ -100,6 +106,34 @@ func (f *floor) enter(c *gin.Context) bool {
 		return false
 	}
 	return true
+}
+
+// bareGet is one GET and nothing else.
+func (f *floor) bareGet(c *gin.Context) {
+	if f.redis.Get(c.Request.Context(), floorRecord).Err() != nil {
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	c.Data(http.StatusOK, jsonType, []byte(floorAnswer))
+}
+
+// bareSigned is one SET, one signature and nothing else.
+func (f *floor) bareSigned(c *gin.Context) {
+	token, err := f.sign(f.signer, accessClaims)
+	if err != nil || f.redis.Set(c.Request.Context(), floorKey(string(token)), make([]byte, recordSize), floorLife).Err() != nil {
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	c.Data(http.StatusOK, jsonType, append(append([]byte(`{"access_token":"`), token...), `","token_type":"Bearer","expires_in":600}`...))
+}
+
+// sign makes a JWT.
+func (f *floor) sign(key crypto.Signer, claims string) ([]byte, error) {
+	token := base64.RawURLEncoding.AppendEncode(make([]byte, 0, 1024), []byte(idHeader))
+	token = base64.RawURLEncoding.AppendEncode(append(token, '.'), []byte(claims))
+	sum := sha256.Sum256(token)
+	signature, err := key.Sign(nil, sum[:], crypto.SHA256)
+	return base64.RawURLEncoding.AppendEncode(append(token, '.'), signature), err
 }
 
 // floorKey is the key of a token's record.
@@ -154,6 +188,14 @@ func (f *floor) token(c *gin.Context) {
 		return
 	}
 	presented := c.Request.PostForm.Get("refresh_token")
+	if c.Request.PostForm.Get("scope") == signedScope {
+		token, err := f.sign(f.signer, accessClaims)
+		if err != nil {
+			c.Status(http.StatusInternalServerError)
+			return
+		}
+		body = append(append([]byte(`{"access_token":"`), token...), `","token_type":"Bearer","expires_in":600`...)
+	}
 	if presented == "" {
 		if f.redis.Set(c.Request.Context(), floorKey(access), record, floorLife).Err() != nil {
 			c.Status(http.StatusInternalServerError)

@@ -8,8 +8,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -30,7 +28,9 @@ const (
 	floorRecord = floorTokens + "record" // what is read
 	floorSigned = ".signed"              // ends a code for which there is an ID token
 	idHeader    = `{"alg":"ES256","kid":"bq3pEpVY3e1sgMtm8fqGcRpdYtNnGZcYtZqTBoRbKrA"}`
-	// idClaims are as long as usual ones.
+	// idClaims and accessClaims are as long as usual ones.
+	accessClaims = `{"iss":"http://127.0.0.1:40000","aud":["https://stock.example.com/api"],"sub":"bench-machine","client_id":"bench-machine",` +
+		`"scope":"stock:read","iat":1790000000,"exp":1790000600,"jti":"019aacc0-7a3b-7c3e-8f51-3f3f6f0b7c11.1.1790000600","sc_grant":"019aacc0-7a3b-7c3e-8f51-3f3f6f0b7c11"}`
 	idClaims = `{"iss":"http://127.0.0.1:40000","aud":"bench-site","exp":1790000600,"iat":1790000000,"auth_time":1789999000,` +
 		`"nonce":"nonce-of-the-site","acr":"urn:safeconduct:acr:password","amr":["pwd"],"at_hash":"VdB0pVQzJg2vXxG8d6mV3A",` +
 		`"sid":"3c9e2f4c-1a34-4f8b-9d2d-0b6c3c1b7a11","sub":"019aacc0-7a3b-7c3e-8f51-3f3f6f0b7c11","name":"Grace Hopper",` +
@@ -52,7 +52,7 @@ func (f *floor) flowFloors(engine *gin.Engine) error {
 	if err != nil {
 		return err
 	}
-	f.signers = map[string]crypto.Signer{siteID: es256, siteRSAID: rs256}
+	f.signer, f.signers = es256, map[string]crypto.Signer{siteID: es256, siteRSAID: rs256}
 	engine.GET(flowPath, f.authorize)
 	return nil
 }
@@ -96,17 +96,13 @@ func (f *floor) redeem(c *gin.Context, body []byte) {
 		return
 	}
 	if signed {
-		token := base64.RawURLEncoding.AppendEncode(nil, []byte(idHeader))
-		token = base64.RawURLEncoding.AppendEncode(append(token, '.'), []byte(idClaims))
 		id, _, _ := c.Request.BasicAuth()
-		sum := sha256.Sum256(token)
-		signature, err := f.signers[id].Sign(nil, sum[:], crypto.SHA256)
+		token, err := f.sign(f.signers[id], idClaims)
 		if err != nil {
 			c.Status(http.StatusInternalServerError)
 			return
 		}
 		body = append(append(body, `,"id_token":"`...), token...)
-		body = base64.RawURLEncoding.AppendEncode(append(body, '.'), signature)
 		body = append(body, '"')
 	}
 	c.Data(http.StatusOK, jsonType, append(body, `,"scope":"openid orders:read orders:write profile"}`...))

@@ -20,8 +20,12 @@ type talk struct {
 	steps int
 }
 
-// load is a closed loop: each connection sends a request when it has checked the answer to the one before.
+// load is a closed loop, in which each connection sends a request when it has checked the answer to the one before, or an
+// open one, in which requests are due at a fixed rate whatever the answers do. In an open loop a request's time counts
+// from the moment when it was due: one that had to wait for a slow answer before it must not look fast.
 type load struct {
+	began       time.Time
+	every       time.Duration // between two requests of an open loop; 0 for a closed one
 	connections []*connection
 	finished    chan struct{} // closed when a connection has nothing left to ask, or failed
 	finish      sync.Once
@@ -40,12 +44,15 @@ type connection struct {
 	_     [64]byte // counts of two connections must not share a cache line
 }
 
-// startLoad connects, and begins to ask. Connection i comes from an address of its own, where the machine has one:
-// limits of logins are counted by address.
-func startLoad(address string, talks []talk) (*load, error) {
+// startLoad connects, and begins to ask, at a rate in an open loop, or without one in a closed one. Connection i comes from
+// an address of its own, where the machine has one: limits of logins are counted by address.
+func startLoad(address string, talks []talk, rate int) (*load, error) {
 	l := &load{finished: make(chan struct{})}
+	if rate > 0 {
+		l.every = time.Second / time.Duration(rate)
+	}
 	for i, t := range talks {
-		w, err := dial(address, net.IPv4(127, 0, 1, byte(i+1)))
+		w, err := dial(address, net.IPv4(127, 0, 1, byte(i%250+1)))
 		if err != nil {
 			for _, c := range l.connections {
 				c.wire.close()
@@ -54,16 +61,21 @@ func startLoad(address string, talks []talk) (*load, error) {
 		}
 		l.connections = append(l.connections, &connection{load: l, talk: t, wire: w, took: make([]time.Duration, 0, 1<<13)})
 	}
-	for _, c := range l.connections {
-		l.done.Go(c.run)
+	l.began = time.Now()
+	for i, c := range l.connections {
+		l.done.Go(func() { c.run(i) })
 	}
 	return l, nil
 }
 
-func (c *connection) run() {
+func (c *connection) run(place int) {
 	request := make([]byte, 0, 1024)
-	for !c.load.stopping.Load() {
+	for n := place; !c.load.stopping.Load(); n += len(c.load.connections) {
 		began := time.Now()
+		if c.load.every > 0 {
+			began = c.load.began.Add(time.Duration(n) * c.load.every)
+			time.Sleep(time.Until(began))
+		}
 		var more bool
 		if request, more = c.converse(request); !more {
 			break
@@ -145,15 +157,22 @@ func (l *load) stop() error {
 	return err
 }
 
-// percentiles are the times, between two marks, that half and 99 of 100 requests did not exceed. Call it after stop.
-func (l *load) percentiles(from, to []int64) (p50, p99 time.Duration) {
+// spread is how long requests took: half of them no longer than p50, and so on.
+type spread struct{ p50, p90, p99, p999 time.Duration }
+
+// spread is that of the requests between two marks. Call it after stop.
+func (l *load) spread(from, to []int64) spread {
 	var all []time.Duration
 	for i, c := range l.connections {
 		all = append(all, c.took[from[i]:to[i]]...)
 	}
 	if len(all) == 0 {
-		return 0, 0
+		return spread{}
 	}
 	slices.Sort(all)
-	return all[len(all)/2], all[len(all)*99/100]
+	return spread{all[len(all)/2], all[len(all)*9/10], all[len(all)*99/100], all[len(all)*999/1000]}
+}
+
+func (s spread) String() string {
+	return fmt.Sprintf("%.2f / %.2f / %.2f / %.2f", milliseconds(s.p50), milliseconds(s.p90), milliseconds(s.p99), milliseconds(s.p999))
 }

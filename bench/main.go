@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -53,6 +54,8 @@ type options struct {
 	duration    time.Duration
 	connections int
 	sizes       []int // of grants in the store, ascending
+	rate        int   // requests a second in an open loop
+	flood       int   // logins that are queued in a flood
 	memory      int   // grants for the figures of memory
 	revocations int   // tokens to revoke, for all rounds
 	users       int   // who log in
@@ -97,15 +100,18 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 }
 
 func parseOptions(args []string, usage io.Writer) (options, error) {
-	o := options{sizes: []int{1000, 100_000, 1_000_000}, memory: 50_000, users: 2500}
-	var only, engines string
+	o := options{memory: 50_000, users: 2500}
+	var only, engines, sizes string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.BoolVar(&o.short, "short", false, "about a minute: few and brief rounds, 1,000 grants")
-	flags.StringVar(&only, "only", "", "measure these scenarios alone, separated by commas: "+strings.Join(append(scenarioNames(), memoryName, pagesName, feedName), ", "))
+	flags.StringVar(&only, "only", "", "measure these scenarios alone, separated by commas: "+strings.Join(append(scenarioNames(), besides()...), ", "))
 	flags.StringVar(&engines, "engines", "redis,bolt", "the engines to measure")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario, interleaved with its floor")
 	flags.DurationVar(&o.duration, "duration", 1500*time.Millisecond, "length of a round, without its warm-up")
+	flags.StringVar(&sizes, "sizes", "10000,1000000", "how many live grants there are: with the first number all is measured, with the others introspection. Ten million need about 3 GB of Redis")
+	flags.IntVar(&o.rate, "rate", 2000, "requests a second in the open loop")
+	flags.IntVar(&o.flood, "flood", 2000, "logins that are queued in the flood")
 	flags.IntVar(&o.connections, "connections", 32, "connections that ask at once")
 	flags.BoolVar(&o.accessLog, "access-log", true, "let the server write its line for each request, to the null device")
 	flags.StringVar(&o.profiles, "profiles", "", "after the rounds, write a processor profile of each scenario into this folder")
@@ -116,10 +122,16 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag; see -help", flags.Arg(0))
 	}
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if o.short {
-		o.sizes, o.memory, o.users = o.sizes[:1], 5000, 500
-		given := make(map[string]bool)
-		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		o.memory, o.users = 5000, 500
+		if !given["flood"] {
+			o.flood = 200
+		}
+		if !given["sizes"] {
+			sizes = "1000"
+		}
 		if !given["rounds"] {
 			o.rounds = 3
 		}
@@ -130,9 +142,19 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	if o.rounds < 1 || o.connections < 1 || o.connections > 200 || o.duration <= 0 {
 		return o, errors.New("want at least one round, 1 to 200 connections and a duration above zero")
 	}
+	for _, text := range strings.Split(sizes, ",") {
+		size, err := strconv.Atoi(text)
+		if err != nil || size < 1 || len(o.sizes) > 0 && size <= o.sizes[len(o.sizes)-1] {
+			return o, errors.New("want sizes as ascending numbers, separated by commas")
+		}
+		o.sizes = append(o.sizes, size)
+	}
+	if o.rate < 1 {
+		return o, errors.New("want a rate above zero")
+	}
 	o.revocations = int(o.duration.Seconds()*1.3*35_000)*(o.rounds+1) + 1000
 	var err error
-	if o.only, err = choose(only, append(scenarioNames(), memoryName, pagesName, feedName)); err != nil {
+	if o.only, err = choose(only, append(scenarioNames(), besides()...)); err != nil {
 		return o, err
 	}
 	// What is not asked for needs no seed, but one of each keeps the rest simple.

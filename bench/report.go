@@ -18,6 +18,9 @@ type report struct {
 	loadAfter  string
 	redis      *redisServer
 	results    []*result
+	open       []*result // of the open loop
+	floods     []flood
+	starts     []start
 	footprints []footprint
 	weights    []weight
 	feeds      map[string]heard // by engine
@@ -37,13 +40,25 @@ func (r *report) markdown() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Measured %s on %s.\n\n", r.began.Format("2006-01-02 15:04 UTC"), r.machine())
 	fmt.Fprintf(&out, "%d connections, %d rounds of %v each. %s\n\n", r.b.connections, r.b.rounds, r.b.duration, r.pinning())
-	out.WriteString("| request | on | grants | requests/s, best | CPU µs, best (median) | p50 ms | p99 ms | × floor, best (median) | goal | Redis µs | Redis commands for a request |\n")
-	out.WriteString("|---|---|---|---|---|---|---|---|---|---|---|---|\n")
-	for _, one := range r.results {
-		r.row(&out, one)
-	}
+	r.table(&out, r.results)
 	if slices.ContainsFunc(r.results, func(one *result) bool { return one.scenario.name == loginApart }) {
 		fmt.Fprintf(&out, "\nFrom the processor time of %s the cost of its token hash was taken off: %.1f µs.\n", loginApart, microseconds(r.hash))
+	}
+	if len(r.open) > 0 {
+		fmt.Fprintf(&out, "\nOpen loop, %d requests a second are due; times count from the moment when a request was due.\n\n", r.b.rate)
+		r.table(&out, r.open)
+	}
+	if len(r.floods) > 0 {
+		out.WriteString("\n| refresh while logins are queued | on | p99 ms, idle | p99 ms, flood | × idle | goal | logins a second: in, turned away | memory MB, before | at most | goal |\n|---|---|---|---|---|---|---|---|---|---|\n")
+		for _, f := range r.floods {
+			f.row(&out)
+		}
+	}
+	if len(r.starts) > 0 {
+		out.WriteString("\n| start on bolt | grants | file MB | seconds | goal |\n|---|---|---|---|---|\n")
+		for _, s := range r.starts {
+			s.row(&out)
+		}
 	}
 	if len(r.footprints) > 0 {
 		fmt.Fprintf(&out, "\n| in Redis, all keys and their overhead, %d grants | bytes a grant | goal |\n|---|---|---|\n", r.b.memory)
@@ -66,7 +81,16 @@ func (r *report) markdown() string {
 	return out.String()
 }
 
-func (r *report) row(out *strings.Builder, one *result) {
+// table is one table of results, which stand between their floors.
+func (r *report) table(out *strings.Builder, results []*result) {
+	out.WriteString("| request | on | grants | requests/s, best | CPU µs, best (median) | p50 / p90 / p99 / p99.9 ms | × floor, best (median) | goal | Redis µs (for a command) | Redis commands for a request |\n")
+	out.WriteString("|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, one := range results {
+		r.row(out, one, floorOf(results, one))
+	}
+}
+
+func (r *report) row(out *strings.Builder, one, floor *result) {
 	best, median := one.best(), one.median()
 	hash := time.Duration(0)
 	if one.scenario.name == loginApart && one.target != floorTarget {
@@ -75,25 +99,32 @@ func (r *report) row(out *strings.Builder, one *result) {
 	on, ratio, goal := one.target, "", ""
 	if one.target == floorTarget {
 		on = "floor: " + one.scenario.floor
-	} else if floor := r.floorOf(one); floor != nil {
+	} else if floor != nil {
 		ratio = fmt.Sprintf("%.2f (%.2f)", microseconds(best.perRequest()-hash)/microseconds(floor.best().perRequest()),
 			microseconds(median-hash)/microseconds(floor.median()))
 		if wanted, some := one.scenario.goals[one.target]; some {
 			goal = fmt.Sprintf("≤ %.2f", wanted)
 		}
 	}
-	redis, commands := "", ""
-	if one.target != engineBolt && len(best.commands) > 0 {
-		redis, commands = fmt.Sprintf("%.1f", microseconds(best.redisCPU)/float64(best.requests)), one.commands()
+	redis, commands := "", one.commands()
+	if one.target == engineBolt {
+		commands = ""
 	}
-	fmt.Fprintf(out, "| %s | %s | %d | %.0f | %.1f (%.1f) | %.2f | %.2f | %s | %s | %s | %s |\n",
+	if commands != "" && commands != none {
+		sent := int64(0)
+		for _, calls := range best.commands {
+			sent += calls
+		}
+		redis = fmt.Sprintf("%.1f (%.1f)", microseconds(best.redisCPU)/float64(best.requests), microseconds(best.redisCPU)/float64(sent))
+	}
+	fmt.Fprintf(out, "| %s | %s | %d | %.0f | %.1f (%.1f) | %v | %s | %s | %s | %s |\n",
 		one.scenario.name, on, one.size, one.rate(), microseconds(best.perRequest()-hash), microseconds(median-hash),
-		milliseconds(best.p50), milliseconds(best.p99), ratio, goal, redis, commands)
+		best.spread, ratio, goal, redis, commands)
 }
 
 // floorOf is the floor that was measured between the rounds of a result.
-func (r *report) floorOf(one *result) *result {
-	for _, other := range r.results {
+func floorOf(results []*result, one *result) *result {
+	for _, other := range results {
 		if other.target == floorTarget && other.scenario.name == one.scenario.name && other.size == one.size {
 			return other
 		}
@@ -123,6 +154,9 @@ func (one *result) rate() float64 {
 	return best
 }
 
+// none is said of requests that Redis hears nothing of.
+const none = "none"
+
 // commands are those of Redis for a request, over all rounds, without what runs in the background.
 func (one *result) commands() string {
 	total, requests := make(map[string]int64), int64(0)
@@ -140,7 +174,7 @@ func (one *result) commands() string {
 	}
 	slices.Sort(parts)
 	if len(parts) == 0 {
-		return "none"
+		return none
 	}
 	return strings.Join(parts, ", ")
 }

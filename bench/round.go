@@ -14,7 +14,7 @@ type round struct {
 	cpu      time.Duration // of the server
 	redisCPU time.Duration
 	commands map[string]int64
-	p50, p99 time.Duration
+	spread   spread
 }
 
 // perRequest is the server's processor time for a request.
@@ -78,6 +78,9 @@ func (b *bench) targets(s scenario, size int) ([]target, error) {
 		targets = append(targets, target{&result{scenario: s, target: floorTarget, size: size}, b.floor, b.floors, floorTalk})
 	}
 	for _, p := range b.places {
+		if s.talk == nil {
+			break
+		}
 		if err := p.serve(b, s.slowHash); err != nil {
 			return nil, err
 		}
@@ -123,7 +126,7 @@ func (b *bench) runRound(ctx context.Context, t target, s scenario, n int) (roun
 	for i := range talks {
 		talks[i] = t.talk(t.fixture, t.child.address, i)
 	}
-	l, err := startLoad(t.child.address, talks)
+	l, err := startLoad(t.child.address, talks, s.rate)
 	if err != nil {
 		return round{}, err
 	}
@@ -141,7 +144,7 @@ func (b *bench) runRound(ctx context.Context, t target, s scenario, n int) (roun
 		}
 	}
 	r := round{requests: after.asked - before.asked, took: after.at.Sub(before.at), cpu: after.cpu - before.cpu, redisCPU: after.redis.cpu - before.redis.cpu}
-	r.p50, r.p99 = l.percentiles(from, to)
+	r.spread = l.spread(from, to)
 	r.commands = make(map[string]int64)
 	for command, calls := range after.redis.commands {
 		if calls -= before.redis.commands[command]; calls > 0 {

@@ -20,7 +20,9 @@ type scenario struct {
 	slowHash bool
 	// connections is the most that make sense; 0 is as many as there are.
 	connections int
-	// talk makes what connection i asks of a server at host.
+	// rate is how many requests a second are due; 0 is a closed loop.
+	rate int
+	// talk makes what connection i asks of a server at host; nil where only the floor is measured.
 	talk func(f *fixture, host string, i int) talk
 	// floorTalk is what a floor is asked; nil is the same as talk.
 	floorTalk func(f *fixture, host string, i int) talk
@@ -31,13 +33,22 @@ type scenario struct {
 // The names of scenarios that are spoken of elsewhere.
 const (
 	introspectName = "introspect"
+	refreshName    = "refresh"
 	revokeName     = "revoke"
 	loginApart     = "password-apart"
 	flowName       = "code-flow"
 	memoryName     = "memory"
 	pagesName      = "pages"
 	feedName       = "feed"
+	openName       = "open-loop"
+	floodName      = "login-flood"
+	startName      = "start"
 )
+
+// besides are the names of what is measured beside the scenarios.
+func besides() []string {
+	return []string{openName, floodName, startName, memoryName, pagesName, feedName}
+}
 
 // bareGin is the one floor that needs no Redis.
 const bareGin = "bare Gin"
@@ -47,11 +58,15 @@ const realQueue = 4
 
 func scenarios() []scenario {
 	return []scenario{
-		{name: "metadata", floor: bareGin, talk: askMetadata, floorTalk: askHello},
+		{name: "get", floor: bareGin + " + GET", floorTalk: askBareGet},
+		{name: "set-es256", floor: bareGin + " + SET + ES256", floorTalk: askBareSigned},
+		{name: "metadata", floor: bareGin, talk: askMetadata, floorTalk: askHello, goals: map[string]float64{engineRedis: 1.15, engineBolt: 1.15}},
+		{name: "jwks", floor: bareGin, talk: askJWKS, floorTalk: askHello, goals: map[string]float64{engineRedis: 1.15, engineBolt: 1.15}},
 		{name: introspectName, floor: "Gin + GET", talk: askIntrospection, floorTalk: askFloorIntrospection, goals: map[string]float64{engineRedis: 0.80, engineBolt: 0.75}},
 		{name: "introspect-garbage", floor: bareGin, talk: askGarbage, floorTalk: askHello, goals: map[string]float64{engineRedis: 1.25, engineBolt: 1.25}},
-		{name: "refresh", floor: "Gin + one Lua", talk: askRefresh, floorTalk: askFloorRefresh, goals: map[string]float64{engineRedis: 1.0}},
+		{name: refreshName, floor: "Gin + one Lua", talk: askRefresh, floorTalk: askFloorRefresh, goals: map[string]float64{engineRedis: 1.0, engineBolt: 1.6}},
 		{name: "client-credentials", floor: "Gin + SET", talk: askClientCredentials, goals: map[string]float64{engineRedis: 0.85}},
+		{name: "client-credentials-jwt", floor: "Gin + SET + ES256", talk: askSignedToken, goals: map[string]float64{engineRedis: 0.95}},
 		{name: revokeName, floor: "Gin + DEL", talk: askRevocation, floorTalk: askFloorRevocation, goals: map[string]float64{engineRedis: 1.1}, once: true},
 		{name: loginApart, floor: "Gin + SET", talk: askLogin, floorTalk: askFloorLogin, goals: map[string]float64{engineRedis: 1.2}},
 		{name: flowName, floor: flowFloor, talk: askFlow, floorTalk: alone(askFlow)},
@@ -102,6 +117,18 @@ func askHello(_ *fixture, host string, _ int) talk { return repeating(get(host, 
 
 func askMetadata(_ *fixture, host string, _ int) talk {
 	return repeating(get(host, "/.well-known/oauth-authorization-server"), `"issuer"`)
+}
+
+func askJWKS(_ *fixture, host string, _ int) talk {
+	return repeating(get(host, "/.well-known/jwks.json"), `"keys"`)
+}
+
+func askBareGet(_ *fixture, host string, _ int) talk {
+	return repeating(get(host, barePath), `"active":true`)
+}
+
+func askBareSigned(_ *fixture, host string, _ int) talk {
+	return repeating(get(host, bareSignedPath), `"access_token":"ey`)
 }
 
 func askIntrospection(f *fixture, host string, i int) talk {
@@ -168,6 +195,11 @@ func askFloorRefresh(f *fixture, host string, i int) talk {
 func askClientCredentials(f *fixture, host string, _ int) talk {
 	start := head(host, "/oauth/token", basic(f.machine.id, f.machine.secret))
 	return repeating(appendForm(nil, start, "grant_type=client_credentials&scope=orders:read+orders:write+orders:cancel"), `"access_token":"sca_`)
+}
+
+func askSignedToken(f *fixture, host string, _ int) talk {
+	start := head(host, "/oauth/token", basic(f.signing.id, f.signing.secret))
+	return repeating(appendForm(nil, start, "grant_type=client_credentials&scope="+signedScope), `"access_token":"ey`)
 }
 
 // askRevocation revokes each token once, as long as those of the round last.

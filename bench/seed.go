@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ const (
 	ownersMax    = 5000          // users who have grants; what comes on top is machines'
 	askedMax     = 100_000       // tokens that are kept to be asked for
 	userPassword = "correct horse battery staple"
+	signedScope  = "stock:read" // of a resource whose access tokens are signed
 )
 
 // cheapHash is next to nothing, so that a login can be measured apart from its hash.
@@ -37,6 +39,7 @@ const cheapQueue = 1000
 type fixture struct {
 	resource             credential
 	machine, web         credential // clients: a service, and one that logs users in
+	signing              credential // a service whose access tokens are signed
 	site, siteRSA        credential // clients that people log in for; their ID tokens are signed by ES256 and RS256
 	app                  string     // a public client
 	names, slowNames     []string   // users with a cheap hash and with the real one
@@ -113,6 +116,12 @@ func (f *fixture) register(ctx context.Context, s store.Store, changes *store.Ch
 	if err != nil {
 		return err
 	}
+	if _, _, err := resources.New(s, changes).Create(ctx, resources.Definition{
+		ID: "https://stock.example.com/api", Slug: "stock", Name: "Stock", Format: resources.FormatJWT, Alg: keys.ES256,
+		Scopes: []resources.Scope{{Name: signedScope}},
+	}); err != nil {
+		return err
+	}
 	f.resource, f.resourceNums = credential{resource.Slug, secret}, []uint32{resource.Number}
 	var scopes []string
 	for _, scope := range resource.Scopes {
@@ -130,9 +139,12 @@ func (f *fixture) register(ctx context.Context, s store.Store, changes *store.Ch
 	machine, machineSecret := create("bench-machine", clients.Service, clients.ClientCredentials)
 	web, webSecret := create("bench-web", clients.Confidential, clients.Password, clients.RefreshToken)
 	app, _ := create("bench-app", clients.Public, clients.Password, clients.RefreshToken)
+	scopes = []string{signedScope}
+	signing, signingSecret := create("bench-signing", clients.Service, clients.ClientCredentials)
 	if err != nil {
 		return err
 	}
+	f.signing = credential{signing.ID, signingSecret}
 	f.machine, f.web, f.app = credential{machine.ID, machineSecret}, credential{web.ID, webSecret}, app.ID
 	f.machineNumber, f.webNumber, f.appNumber = machine.Number, web.Number, app.Number
 	return f.registerUsers(ctx, s, changes, o)
@@ -144,6 +156,9 @@ func (f *fixture) registerUsers(ctx context.Context, s store.Store, changes *sto
 	}
 	owners := min(ownersMax, (o.sizes[len(o.sizes)-1]+grantsEach-1)/grantsEach)
 	slow := max(2, int(o.duration.Seconds()*60)*(o.rounds+1)/grantsEach)
+	if slices.Contains(o.only, floodName) {
+		slow = max(slow, floodUsers)
+	}
 	f.owners = make([]uuid.UUID, owners)
 	create := func(r *users.Registry, name, password string) (uuid.UUID, error) {
 		u, err := r.Create(ctx, users.NewUser{Username: name, Password: password})
@@ -185,27 +200,52 @@ func (f *fixture) delegation(client uint32, user uuid.UUID) grants.Delegation {
 	return d
 }
 
-// grow makes grants until there are size of them: first those of users, grantsEach for each, then machines'. The tokens
-// that are kept are users'.
+// grow makes grants until there are size of them: first those of users, grantsEach for each, whose tokens are kept, then
+// ballast.
 func (f *fixture) grow(ctx context.Context, s store.Store, ring *keys.Ring, size int) error {
 	service := newService(s, ring)
-	first := f.total
-	tokens := make([]string, max(0, min(size, askedMax)-len(f.access)))
-	kept := len(f.access)
-	err := parallel(size-first, func(i int) error {
+	first, kept := f.total, len(f.access)
+	asked := max(first, min(size, len(f.owners)*grantsEach))
+	tokens := make([]string, max(0, min(asked, askedMax)-kept))
+	err := parallel(asked-first, func(i int) error {
 		i += first
-		user, client := uuid.Nil, f.machineNumber
-		if i < len(f.owners)*grantsEach {
-			user, client = f.owners[i%len(f.owners)], f.webNumber
-		}
-		t, err := service.Issue(ctx, f.delegation(client, user))
+		t, err := service.Issue(ctx, f.delegation(f.webNumber, f.owners[i%len(f.owners)]))
 		if i >= kept && i-kept < len(tokens) {
 			tokens[i-kept] = t.Access
 		}
 		return err
 	})
 	f.access, f.total = append(f.access, tokens...), size
-	return err
+	if err != nil {
+		return err
+	}
+	return f.ballast(ctx, s, service, size-asked)
+}
+
+// ballast fills the store with n grants that nobody asks for: copies of a machine's, each under a name of its own. So they
+// cost one write each, and ten million of them minutes.
+func (f *fixture) ballast(ctx context.Context, s store.Store, service *grants.Service, n int) error {
+	t, err := service.Issue(ctx, f.delegation(f.machineNumber, uuid.Nil))
+	if err != nil {
+		return err
+	}
+	checked, err := service.Check(ctx, t.Access)
+	if err != nil {
+		return err
+	}
+	key := func(id uuid.UUID) string { return "g" + string(id[:]) }
+	one, err := s.Get(ctx, key(checked.ID))
+	if err != nil {
+		return fmt.Errorf("read a grant: %w", err)
+	}
+	ends := s.Now().Add(seedLife)
+	return parallel(n, func(int) error {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		return s.Set(ctx, key(id), one.Value, ends)
+	})
 }
 
 // parallel does n things, many at once, until one fails.
