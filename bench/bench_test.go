@@ -38,6 +38,7 @@ func TestBench(t *testing.T) {
 	program := build(t)
 	t.Run("measures every scenario on every engine", func(t *testing.T) { measuresEverything(t, program) })
 	t.Run("puts its table between the markers", func(t *testing.T) { keepsWords(t, program) })
+	t.Run("measures another server", func(t *testing.T) { measuresAnother(t, program) })
 	t.Run("refuses unknown scenarios", func(t *testing.T) { refusesUnknown(t, program) })
 }
 

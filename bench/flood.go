@@ -84,7 +84,7 @@ func (b *bench) measureFlood(ctx context.Context, p *place) (flood, error) {
 	for i := range crowd {
 		crowd[i] = floodLogin(p.fixture, p.server.address, &in, &away)
 	}
-	logins, err := startLoad(p.server.address, crowd, 0)
+	logins, err := startLoad(endpoint{address: p.server.address}, crowd, 0)
 	if err != nil {
 		return f, err
 	}

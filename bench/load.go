@@ -46,18 +46,18 @@ type connection struct {
 
 // startLoad connects, and begins to ask, at a rate in an open loop, or without one in a closed one. Connection i comes from
 // an address of its own, where the machine has one: limits of logins are counted by address.
-func startLoad(address string, talks []talk, rate int) (*load, error) {
+func startLoad(to endpoint, talks []talk, rate int) (*load, error) {
 	l := &load{finished: make(chan struct{})}
 	if rate > 0 {
 		l.every = time.Second / time.Duration(rate)
 	}
 	for i, t := range talks {
-		w, err := dial(address, net.IPv4(127, 0, 1, byte(i%250+1)))
+		w, err := dial(to, net.IPv4(127, 0, 1, byte(i%250+1)))
 		if err != nil {
 			for _, c := range l.connections {
 				c.wire.close()
 			}
-			return nil, fmt.Errorf("connect to %s: %w", address, err)
+			return nil, fmt.Errorf("connect to %s: %w", to.address, err)
 		}
 		l.connections = append(l.connections, &connection{load: l, talk: t, wire: w, took: make([]time.Duration, 0, 1<<13)})
 	}

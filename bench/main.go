@@ -63,6 +63,7 @@ type options struct {
 	accessLog   bool
 	profiles    string
 	out         string
+	against     against
 }
 
 // run measures and reports. What it is doing goes to progress, the report to out or the named file.
@@ -80,6 +81,14 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		if err := os.MkdirAll(o.profiles, 0o755); err != nil {
 			return err
 		}
+	}
+	if o.against.token != "" {
+		b := &bench{options: o, progress: progress}
+		table, err := b.measureAgainst(ctx)
+		if err == nil {
+			_, err = io.WriteString(out, table)
+		}
+		return err
 	}
 	dir, err := os.MkdirTemp("", "safeconduct-bench-")
 	if err != nil {
@@ -116,6 +125,11 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.BoolVar(&o.accessLog, "access-log", true, "let the server write its line for each request, to the null device")
 	flags.StringVar(&o.profiles, "profiles", "", "after the rounds, write a processor profile of each scenario into this folder")
 	flags.StringVar(&o.out, "out", "", "put the table into this file, between its markers, instead of printing it")
+	flags.StringVar(&o.against.token, "against", "", "measure a server that runs elsewhere, by the URL of its token endpoint, instead of this one")
+	flags.StringVar(&o.against.introspect, "introspection", "", "with -against: the URL of its introspection endpoint")
+	flags.StringVar(&o.against.client.id, "client", "", "with -against: the client that gets tokens; its secret is read from "+secretVariable)
+	flags.StringVar(&o.against.asker.id, "introspection-client", "", "with -against: who introspects, if not that client; the secret is read from "+askerVariable)
+	flags.StringVar(&o.against.scope, "scope", "", "with -against: the scope to ask for")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -148,6 +162,11 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 			return o, errors.New("want sizes as ascending numbers, separated by commas")
 		}
 		o.sizes = append(o.sizes, size)
+	}
+	if o.against.token != "" {
+		if err := o.against.readSecrets(); err != nil {
+			return o, err
+		}
 	}
 	if o.rate < 1 {
 		return o, errors.New("want a rate above zero")

@@ -126,7 +126,7 @@ func (b *bench) runRound(ctx context.Context, t target, s scenario, n int) (roun
 	for i := range talks {
 		talks[i] = t.talk(t.fixture, t.child.address, i)
 	}
-	l, err := startLoad(t.child.address, talks, s.rate)
+	l, err := startLoad(endpoint{address: t.child.address}, talks, s.rate)
 	if err != nil {
 		return round{}, err
 	}

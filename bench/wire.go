@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -33,14 +34,17 @@ type answer struct {
 }
 
 // dial connects from an address of the loopback network, or from any where that one cannot be had.
-func dial(address string, from net.IP) (*wire, error) {
+func dial(to endpoint, from net.IP) (*wire, error) {
 	dialer := net.Dialer{Timeout: exchangeTimeout, LocalAddr: &net.TCPAddr{IP: from}}
-	conn, err := dialer.Dial("tcp", address)
+	conn, err := dialer.Dial("tcp", to.address)
 	if err != nil {
 		dialer.LocalAddr = nil
-		if conn, err = dialer.Dial("tcp", address); err != nil {
+		if conn, err = dialer.Dial("tcp", to.address); err != nil {
 			return nil, err
 		}
+	}
+	if to.tls != nil {
+		conn = tls.Client(conn, to.tls)
 	}
 	return &wire{conn: conn, in: bufio.NewReaderSize(conn, 8<<10)}, nil
 }
@@ -73,14 +77,51 @@ func (w *wire) exchange(request []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a.body = slices.Grow(a.body[:0], length)[:length]
-	if _, err := io.ReadFull(w.in, a.body); err != nil {
+	a.body = a.body[:0]
+	if length == inChunks {
+		err = w.chunks()
+	} else {
+		err = w.read(length)
+	}
+	if err != nil {
 		return answer{}, fmt.Errorf("read the body of an answer: %w", err)
 	}
 	return *a, nil
 }
 
-// headers reads to the end of the headers and returns the length of the body, which every answer here declares.
+// read reads the next n bytes of the body.
+func (w *wire) read(n int) error {
+	have := len(w.answer.body)
+	w.answer.body = slices.Grow(w.answer.body, n)[:have+n]
+	_, err := io.ReadFull(w.in, w.answer.body[have:])
+	return err
+}
+
+// chunks reads a body whose length nobody knew before (RFC 9112 §7.1).
+func (w *wire) chunks() error {
+	for {
+		line, err := w.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		size, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte{';'})
+		n, err := strconv.ParseUint(string(size), 16, 24)
+		if err != nil {
+			return err
+		}
+		if err := w.read(int(n)); err != nil {
+			return err
+		}
+		if _, err := w.in.Discard(len("\r\n")); err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// inChunks stands in the place of a length that is not known before.
+const inChunks = -2
+
+// headers reads to the end of the headers and returns the length of the body.
 func (w *wire) headers() (length int, err error) {
 	length = -1
 	w.answer.location = w.answer.location[:0]
@@ -98,11 +139,14 @@ func (w *wire) headers() (length int, err error) {
 				return 0, errors.New("read the headers of an answer: no length")
 			}
 		}
+		if value, is := header(line, "Transfer-Encoding"); is && strings.EqualFold(string(value), "chunked") {
+			length = inChunks
+		}
 		if value, is := header(line, "Location"); is {
 			w.answer.location = append(w.answer.location, value...)
 		}
 	}
-	if length < 0 {
+	if length < 0 && length != inChunks {
 		return 0, errors.New("read the headers of an answer: the body has no length")
 	}
 	return length, nil
