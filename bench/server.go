@@ -61,8 +61,10 @@ func startServer(j job) (address string, stop func() error, err error) {
 		return "", nil, err
 	}
 	address = listener.Addr().String()
+	hasher := users.NewHasher(j.Hash, 0, j.HashQueue)
+	hasher.TellBusy(server.HashesBeside(hasher.Workers())) // as the program does
 	srv, err := server.New(ctx, server.Config{
-		Issuer: "http://" + address, Store: s, Keys: ring, Log: log, Hasher: users.NewHasher(j.Hash, 0, j.HashQueue),
+		Issuer: "http://" + address, Store: s, Keys: ring, Log: log, Hasher: hasher,
 	})
 	if err != nil {
 		cancel()

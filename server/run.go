@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -26,6 +28,27 @@ const (
 // GCPercent is the garbage collector's target (runtime/debug.SetGCPercent) for a process that is a server and nothing
 // else. It is the program's to set: it holds for the whole process.
 const GCPercent = 400
+
+// HashesBeside is for users.Hasher.TellBusy, in a process that is a server and nothing else. A hash keeps one of Go's
+// processors for 20 ms. While hashes are under way there is one more for each, so that those of the requests stay free; the
+// kernel divides the cores, and lets a thread that was waiting for the network go before one that has had its share. And
+// each hash leaves 19 MiB behind, of which GCPercent would let pile up a multiple.
+func HashesBeside(workers int) func(busy bool) {
+	const careful = 100
+	var cores, percent int
+	return func(busy bool) {
+		if !busy {
+			runtime.GOMAXPROCS(cores)
+			debug.SetGCPercent(percent)
+			return
+		}
+		cores = runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(cores + workers)
+		if percent = debug.SetGCPercent(careful); percent < careful {
+			debug.SetGCPercent(percent) // the operator wants it so, or never
+		}
+	}
+}
 
 // Watch keeps the server's memory honest: it follows what other processes change and how the store does. It returns
 // when ctx ends. Serve runs it; who calls Handler without Serve runs it beside.

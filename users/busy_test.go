@@ -48,3 +48,33 @@ func TestALoginThatIsTurnedAwayLeavesNoTrace(t *testing.T) {
 		t.Errorf("%d store calls for a login that was turned away, want none", n)
 	}
 }
+
+// Whoever makes room for hashes is told exactly when there is one: it must neither keep the room for good, nor take it away
+// while somebody computes.
+func TestHasherTellsWhenItIsBusy(t *testing.T) {
+	h := users.NewHasher(users.Params{MemoryKiB: 8, Passes: 1, Threads: 1}, 3, 100)
+	var mu sync.Mutex
+	var told []bool
+	h.TellBusy(func(busy bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, busy)
+	})
+	var wait sync.WaitGroup
+	for range 50 {
+		wait.Go(func() {
+			if _, err := h.Hash(t.Context(), "correct horse"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if len(told) == 0 || len(told)%2 != 0 {
+		t.Fatalf("told %d times, want an even number above 0", len(told))
+	}
+	for i, busy := range told {
+		if busy != (i%2 == 0) {
+			t.Fatalf("told %v: want true and false by turns", told)
+		}
+	}
+}

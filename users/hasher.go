@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -52,6 +53,10 @@ type Hasher struct {
 	room     int64
 	inside   atomic.Int64 // callers that compute or wait
 	computed atomic.Uint64
+
+	mu       sync.Mutex
+	underway int
+	busy     func(bool)
 }
 
 // NewHasher makes a hasher that computes workers hashes at once and lets queue callers wait. Zero workers stands for
@@ -69,6 +74,13 @@ func NewHasher(p Params, workers, queue int) *Hasher {
 		room:   int64(workers + max(queue, 0)),
 	}
 }
+
+// TellBusy sets what is told, with true, when the first of the hashes under way begins, and with false when the last has
+// ended. Call it before the hasher is used.
+func (h *Hasher) TellBusy(tell func(busy bool)) { h.busy = tell }
+
+// Workers is how many hashes are computed at once.
+func (h *Hasher) Workers() int { return cap(h.slots) }
 
 // Hash returns the PHC string for a password. It returns an *InvalidError for a password that breaks the rules,
 // ErrBusy when the queue is full, and the error of ctx when that ends before its turn.
@@ -144,7 +156,19 @@ func (h *Hasher) compute(ctx context.Context, password string, d digest) ([]byte
 	}
 	defer func() { <-h.slots }()
 	h.computed.Add(1)
+	h.count(1)
+	defer h.count(-1)
 	return d.compute(password), nil
+}
+
+func (h *Hasher) count(change int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.underway
+	h.underway += change
+	if idle := h.underway == 0; h.busy != nil && idle != (before == 0) {
+		h.busy(!idle)
+	}
 }
 
 // CheckPassword returns an *InvalidError for a password that breaks the rules.

@@ -100,6 +100,7 @@ func (a *app) run(ctx context.Context, n *node.Node, log *slog.Logger, public ne
 		// The live heap is small: a few MiB more of it save most collections.
 		debug.SetGCPercent(server.GCPercent)
 	}
+	n.Hasher.TellBusy(server.HashesBeside(n.Hasher.Workers()))
 	local, err := node.ListenSocket(what.Socket)
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ type Options struct {
 // Node is a server with its store.
 type Node struct {
 	Server *server.Server
+	Hasher *users.Hasher // the server's
 	store  store.Store
 	ring   *keys.Ring
 	keep   time.Duration
@@ -85,10 +86,11 @@ func assemble(ctx context.Context, o Options, records store.Store, secrets []key
 		}
 	}
 	params := users.Params{MemoryKiB: c.Passwords.MemoryKiB, Passes: c.Passwords.Passes}
+	n.Hasher = users.NewHasher(params, c.Passwords.Workers, hasherQueue(c.Passwords.Queue))
 	n.Server, err = server.New(ctx, server.Config{
 		Issuer: issuer, Store: records, Keys: ring, Log: o.Log,
 		Lifetimes: server.Lifetimes{Access: c.Tokens.Access, SignedAccess: c.Tokens.JWT, RefreshIdle: c.Tokens.RefreshIdle, RefreshMax: c.Tokens.RefreshMax},
-		Hasher:    users.NewHasher(params, c.Passwords.Workers, hasherQueue(c.Passwords.Queue)),
+		Hasher:    n.Hasher,
 
 		Sessions:    users.SessionLimits{Idle: c.Sessions.Idle, Max: c.Sessions.Max, Remember: c.Sessions.Remember},
 		SigningKeys: server.SigningKeys{Lifetime: c.Keys.RotateEvery, Ahead: c.Keys.PublishAhead},
