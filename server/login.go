@@ -74,7 +74,11 @@ func (s *Server) showLogin(c *gin.Context) error {
 
 // answerLogin shows the login page for a scene.
 func (s *Server) answerLogin(c *gin.Context, scene *loginScene, status int, page templates.LoginPage) error {
-	page.Form = templates.Form{Action: scene.action(), Token: s.forms.make(scene.binding, loginPath)}
+	token := s.forms.make(scene.binding, loginPath)
+	if scene.in == nil && status == http.StatusOK && page == (templates.LoginPage{}) {
+		return s.answerPlainLogin(c, scene, token)
+	}
+	page.Form = templates.Form{Action: scene.action(), Token: token}
 	page.RememberFor = s.sessions.Limits().Remember
 	if scene.in == nil {
 		return s.show(c, status, page)

@@ -188,6 +188,37 @@ func TestLoginFormBelongsToItsBrowser(t *testing.T) {
 	ada.login(again, "ada").wants(t, http.StatusOK, "wants access")
 }
 
+// Pages that are kept for all must hold nothing that is somebody's own: two people get the same page but for their tokens,
+// the second time as the first, and each in the language of his browser.
+func TestKeptLoginPagesDifferInTheirTokensAlone(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t)
+	d.user("ada")
+	pages := make(map[string]string)
+	for range 2 {
+		for _, path := range []string{"/login", "/login?to=sessions"} {
+			for _, language := range []string{"en", "de"} {
+				r := d.request(http.MethodGet, path, "", "")
+				r.Header.Set("Accept-Language", language)
+				page := d.person().send(r)
+				_, values := page.form(t, "/login")
+				token := values.Get("form_token")
+				if strings.Count(page.text, token) != 1 {
+					t.Fatalf("the token stands %d times on the page", strings.Count(page.text, token))
+				}
+				rest := strings.ReplaceAll(page.text, token, "")
+				if before, known := pages[path+language]; known && before != rest {
+					t.Errorf("%s in %s differs from one person to the next", path, language)
+				}
+				pages[path+language] = rest
+				if strings.Contains(rest, "Sign in") != (language == "en") {
+					t.Errorf("%s is not in %s", path, language)
+				}
+			}
+		}
+	}
+}
+
 // A token that was made for the choice of an account opens no login, and that of a login makes no choice.
 func TestFormTokensHaveOnePurpose(t *testing.T) {
 	t.Parallel()

@@ -110,15 +110,20 @@ func (s *Server) show(c *gin.Context, status int, page templates.Page, targets .
 	if err := s.pages.Render(&body, s.language(c), page); err != nil {
 		return err
 	}
+	s.answerPage(c, status, body.Bytes(), targets...)
+	return nil
+}
+
+// answerPage answers with a page that has been rendered.
+func (s *Server) answerPage(c *gin.Context, status int, body []byte, targets ...string) {
 	h := c.Writer.Header()
 	s.pageHeader.copyTo(h)
 	if len(targets) > 0 {
 		h.Set("Content-Security-Policy", contentSecurityPolicy(targets))
 	}
 	// Without it a page of more than 2 KB would be sent in chunks.
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	respond(c, status, htmlMedia, body.Bytes())
-	return nil
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	respond(c, status, htmlMedia, body)
 }
 
 // pageHeader are the headers of a page whose forms lead to ourselves.

@@ -141,7 +141,8 @@ type Server struct {
 	api       *resources.Resource
 	identity  *resources.Resource
 
-	pages *templates.Set
+	pages       *templates.Set
+	plainLogins plainLogins
 	// Headers of every answer, of those with tokens, of public documents and of pages.
 	everyHeader, tokenHeader, publicHeader, pageHeader sharedHeader
 	forms                                              formTokens
