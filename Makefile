@@ -77,7 +77,7 @@ check:
 # Speed, next to floors in the same run. The figures in docs/performance.md come from here.
 bench:
 	@command -v redis-server >/dev/null || $(MAKE) programs
-	$(GO) run -tags $(TAGS) ./bench
+	$(GO) run -tags $(TAGS) ./bench -out docs/performance.md
 
 # What Safeconduct does when something goes wrong, each failure under load; docs/reliability.md has the figures. The short
 # form takes about three minutes; LONG=1 is for a free machine and an hour, ONLY=F03,F12 picks some.

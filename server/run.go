@@ -32,7 +32,8 @@ const GCPercent = 400
 // HashesBeside is for users.Hasher.TellBusy, in a process that is a server and nothing else. A hash keeps one of Go's
 // processors for 20 ms. While hashes are under way there is one more for each, so that those of the requests stay free; the
 // kernel divides the cores, and lets a thread that was waiting for the network go before one that has had its share. And
-// each hash leaves 19 MiB behind, of which GCPercent would let pile up a multiple.
+// each hash leaves 19 MiB behind, of which GCPercent would let pile up a multiple. After the first hash Go no longer follows
+// a limit of the cores that changes while the process runs.
 func HashesBeside(workers int) func(busy bool) {
 	const careful = 100
 	var cores, percent int
