@@ -127,8 +127,9 @@ func (b *bench) bestAgainst(ctx context.Context, at endpoint, t talk, rate int) 
 			return best, err
 		}
 		l.wait(ctx, b.duration/5)
-		from, began := l.marks(), time.Now()
+		from, before, began := l.marks(), l.asked(), time.Now()
 		l.wait(ctx, b.duration)
+		l.waitForOne(ctx, before)
 		to, took := l.marks(), time.Since(began)
 		if err := errors.Join(l.stop(), ctx.Err()); err != nil {
 			return best, err
