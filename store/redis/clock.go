@@ -47,6 +47,14 @@ func newClock(local func() time.Time) *clock {
 	return &clock{local: local}
 }
 
+// told is the time in microseconds, or zero until Redis was first reached.
+func (c *clock) told() int64 {
+	if !c.known.Load() {
+		return 0
+	}
+	return c.now().UnixMicro()
+}
+
 // now is the time of Redis, never earlier than it was told before. Until Redis was first reached it is the local
 // time, which binds nothing: no call has worked yet.
 func (c *clock) now() time.Time {

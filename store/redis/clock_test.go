@@ -59,6 +59,30 @@ func TestNowFollowsRedisFromTheFirstContact(t *testing.T) {
 	}
 }
 
+// A server that takes over may be behind the one before it, and may have lost the end of a log. Readers have seen numbers up to
+// the time that was told, so what is appended then must not hide below them.
+func TestNumbersOfALogAreNotBelowTheTimeThatWasTold(t *testing.T) {
+	server := redistest.Start(t)
+	var ahead atomic.Int64
+	s := open(t, redis.Options{URL: server.URL(), Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	must(t, s.Ping(t.Context()))
+	ahead.Store(int64(10 * time.Second)) // as if Redis had fallen behind by as much
+	told := s.Now()
+	number := func() uint64 {
+		t.Helper()
+		n, err := s.Append(t.Context(), "log", []byte("entry"), told.Add(time.Hour))
+		must(t, err)
+		return n
+	}
+	first := number()
+	_, err := server.Do("FLUSHALL")
+	must(t, err)
+	second := number()
+	if told := uint64(told.UnixMicro()); first < told || second < first {
+		t.Errorf("numbers %d and, after the log was lost, %d; the time told was %d", first, second, told)
+	}
+}
+
 func redisTime(t *testing.T, server *redistest.Server) time.Time {
 	t.Helper()
 	answer, err := server.Do("TIME")

@@ -14,7 +14,7 @@ import (
 	"github.com/safeconduct/safeconduct/store"
 )
 
-// A log is a stream. Its numbers are the microseconds of the clock of Redis, or one more than the last number when
+// A log is a stream. Its numbers are the microseconds of the store's clock, or one more than the last number when
 // that is higher: so they grow even when the log was lost and begins anew. An entry is one field of the write id, the
 // stamp of its expiry and the value.
 
@@ -32,7 +32,7 @@ func (s *Store) Append(ctx context.Context, log string, entry []byte, expires ti
 		return 0, err
 	}
 	id := store.NewWriteID()
-	c := s.scripts.append.call(ctx, s.key(kindLog, log), id[:], until.stamp(), until.keyArg(), bytes.Clone(entry), lookBack)
+	c := s.scripts.append.call(ctx, s.key(kindLog, log), id[:], until.stamp(), until.keyArg(), bytes.Clone(entry), s.clock.told(), lookBack)
 	c.creates, c.lasting = true, true
 	c.repeated = func(args []any) { args[len(args)-1] = lookBackRepeated }
 	if err := s.do(ctx, "append to a log", c); err != nil {

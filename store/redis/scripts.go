@@ -159,15 +159,17 @@ end
 return {#seen, seen[#seen] or '', live}
 `
 
-// ARGV: the write id, the stamp, the expiry of the key, the value, how many entries to look through for the own id.
-// The last entry is never trimmed: it carries the last number. What a log tells is mostly that a right has ended, so it is
-// written when the memory is full too, behind a deletion of nothing (see swapSource); its entries expire.
+// ARGV: the write id, the stamp, the expiry of the key, the value, a time that was told already, how many entries to look
+// through for the own id. The number is not below that time: a server that has taken over may be behind it, and may have
+// lost the end of the log. The last entry is never trimmed: it carries the last number. What a log tells is mostly that a
+// right has ended, so it is written when the memory is full too, behind a deletion of nothing (see swapSource); its
+// entries expire.
 const appendSource = `
 local key, id = KEYS[1], ARGV[1]
 local left = redis.call('PTTL', key)
-local seq = microseconds()
-local now = math.floor(seq / 1000)
-local recent = redis.call('XREVRANGE', key, '+', '-', 'COUNT', ARGV[5])
+local seq = math.max(microseconds(), tonumber(ARGV[5]))
+local now = math.floor(microseconds() / 1000)
+local recent = redis.call('XREVRANGE', key, '+', '-', 'COUNT', ARGV[6])
 for _, entry in ipairs(recent) do
   if string.sub(entry[2][2], 1, 8) == id then return entry[1] end
 end
