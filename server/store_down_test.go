@@ -101,7 +101,7 @@ func (s *scene) wantUnavailable(t testing.TB) {
 	// Who verifies tokens elsewhere neither stops nor waits because our store is away.
 	eventually(t, 10*time.Second, "the last key set is served at once", func() bool {
 		began := time.Now()
-		return s.call(http.MethodGet, jwksPath, "").status == http.StatusOK && time.Since(began) < 250*time.Millisecond
+		return s.call(http.MethodGet, jwksPath, "").status == http.StatusOK && time.Since(began) < 750*time.Millisecond
 	})
 }
 
