@@ -72,8 +72,22 @@ func TestUserWithFewRightsSuffices(t *testing.T) {
 	limited := redis.Options{URL: server.URL(), Username: "safeconduct", Password: canary}
 	doAll(t, open(t, limited))
 
+	// A full Redis takes rights away by other commands, with the same user.
+	full := open(t, limited)
+	later := full.Now().Add(time.Hour)
+	must(t, full.Set(t.Context(), "spent", nil, later))
+	old, err := full.Get(t.Context(), "spent")
+	must(t, err)
+	_, err = server.Do("CONFIG", "SET", "maxmemory", "1")
+	must(t, err)
+	must(t, full.Swap(store.Lasting(t.Context()), "spent", old, []byte("v"), later))
+	_, err = full.Append(t.Context(), "log", nil, later)
+	must(t, err)
+	_, err = server.Do("CONFIG", "SET", "maxmemory", "0")
+	must(t, err)
+
 	limited.Prefix = "other:"
-	err := open(t, limited).Set(t.Context(), "k", nil, store.Forever)
+	err = open(t, limited).Set(t.Context(), "k", nil, store.Forever)
 	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "may not do what is needed") || strings.Contains(err.Error(), canary) {
 		t.Errorf("Set under a foreign prefix = %v, want ErrUnavailable that says what the user lacks", err)
 	}
@@ -100,5 +114,38 @@ func TestClusterWithTLSAndAUserWithFewRights(t *testing.T) {
 	limited.URL = strings.Replace(limited.URL, "rediss", "redis", 1)
 	if err := open(t, limited).Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("without TLS to a TLS port, Ping = %v, want ErrUnavailable", err)
+	}
+}
+
+// Who works on whole stores needs the few rights more that the documentation names.
+func TestUserOfStoreCommandsNeedsWhatIsDocumented(t *testing.T) {
+	server := redistest.Start(t)
+	documentedUser(t, server)
+	limited := redis.Options{URL: server.URL(), Username: "safeconduct", Password: canary}
+	doAll(t, open(t, limited))
+	nothing := func(store.Item) error { return nil }
+	if _, err := open(t, limited).Walk(t.Context(), nothing); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Walk with the rights of a server = %v, want ErrUnavailable", err)
+	}
+	text, err := os.ReadFile("../../docs/redis.md")
+	must(t, err)
+	_, more, found := strings.Cut(strings.ReplaceAll(string(text), "\n", " "), "they need `")
+	if !found {
+		t.Fatal("the documentation names no further rights")
+	}
+	more, _, _ = strings.Cut(more, "`")
+	_, err = server.Do(append([]string{"ACL", "SETUSER", "safeconduct"}, strings.Fields(more)...)...)
+	must(t, err)
+	s := open(t, limited)
+	_, err = s.Walk(t.Context(), nothing)
+	must(t, err)
+	_, err = s.Extent(t.Context())
+	must(t, err)
+	filling, err := redis.Fill(t.Context(), limited, true, store.ChangesTopic)
+	must(t, err)
+	must(t, filling.Load(t.Context(), []store.Item{{Kind: store.KindRecord, Name: "k", ID: store.NewWriteID(), Expires: store.Forever}}))
+	must(t, filling.Finish(t.Context()))
+	if _, err := open(t, limited).Get(t.Context(), "k"); err != nil {
+		t.Errorf("Get of what was filled in: %v", err)
 	}
 }
