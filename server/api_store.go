@@ -70,7 +70,7 @@ func (s *Server) measureStore(c *gin.Context) (*storeJSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unhurried(c); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := unhurried(c); err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)
 	}
 	tally, mark, err := archive.Measure(c.Request.Context(), walker)
@@ -91,8 +91,19 @@ func (s *Server) measureStore(c *gin.Context) (*storeJSON, error) {
 // unhurried lifts the limits on a connection, which are those of short answers, while a whole store is read: the one on
 // reading would end the request's context.
 func unhurried(c *gin.Context) error {
-	control := http.NewResponseController(c.Writer)
-	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
+	err := http.NewResponseController(c.Writer).SetReadDeadline(time.Time{})
+	if errors.Is(err, http.ErrNotSupported) {
+		err = nil // a call within the process has no limits
+	}
+	return errors.Join(err, writeBy(c, time.Time{}))
+}
+
+func writeBy(c *gin.Context, deadline time.Time) error {
+	err := http.NewResponseController(c.Writer).SetWriteDeadline(deadline)
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 func (s *Server) walker() (store.Walker, error) {
@@ -117,7 +128,6 @@ func (s *Server) backupStore(c *gin.Context) {
 		return
 	}
 	defer file.Close()
-	control := http.NewResponseController(c.Writer)
 	err = errors.Join(os.Remove(file.Name()), unhurried(c))
 	if err == nil {
 		err = archive.Write(c.Request.Context(), file, walker, s.store.Now(), func(*archive.Tally) {})
@@ -134,7 +144,7 @@ func (s *Server) backupStore(c *gin.Context) {
 	c.Status(http.StatusOK)
 	for {
 		// The backup's own checksum tells its reader that it was cut off here.
-		if control.SetWriteDeadline(time.Now().Add(backupWrite)) != nil {
+		if writeBy(c, time.Now().Add(backupWrite)) != nil {
 			return
 		}
 		if _, err := io.CopyN(c.Writer, file, backupStep); err != nil {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,6 +60,12 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 	guarded := 0
 	for _, route := range d.server.MountedRoutes() {
 		if slices.Contains(openRoutes, route.Method+" "+route.Path) || route.Page {
+			continue
+		}
+		if route.Local { // no token shows that it is there
+			for _, token := range append(slices.Collect(maps.Values(with)), "") {
+				wantError(t, d.call(route.Method, route.Path, token), http.StatusNotFound, "not_found")
+			}
 			continue
 		}
 		guarded++

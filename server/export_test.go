@@ -72,11 +72,12 @@ func (s *Server) Mount(path string, handle func()) {
 }
 
 // MountedRoute is a route that answers, with the scopes that its table demands. Page says that it is in the table of
-// pages, FromApps that other sites may send forms there.
+// pages, FromApps that other sites may send forms there, Local that only the operator of the machine sees it.
 type MountedRoute struct {
 	Method, Path   string
 	Scopes         []string
 	Page, FromApps bool
+	Local          bool
 }
 
 // MountedRoutes lists every route that the router knows, whichever table it came from.
@@ -94,10 +95,14 @@ func (s *Server) MountedRoutes() []MountedRoute {
 	for _, r := range s.pageRoutes() {
 		pages[r.method+" "+r.path] = r
 	}
+	local := make(map[string]bool)
+	for _, r := range s.storeRoutes() {
+		local[r.method+" "+apiPath+r.path] = true
+	}
 	var out []MountedRoute
 	for _, r := range s.engine.Load().Routes() {
 		page, isPage := pages[r.Method+" "+r.Path]
-		out = append(out, MountedRoute{r.Method, r.Path, demanded[r.Method+" "+r.Path], isPage, page.fromApps})
+		out = append(out, MountedRoute{r.Method, r.Path, demanded[r.Method+" "+r.Path], isPage, page.fromApps, local[r.Method+" "+r.Path]})
 	}
 	return out
 }

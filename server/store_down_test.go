@@ -65,7 +65,10 @@ func (s *scene) requests() map[string]func() answer {
 		},
 	}
 	for _, route := range s.server.MountedRoutes() {
-		if strings.HasPrefix(route.Path, "/api/") {
+		switch path, ours := strings.CutPrefix(route.Path, "/api/v1"); {
+		case ours && route.Local:
+			requests[route.Method+" "+route.Path] = func() answer { return s.admin(route.Method, path, nil) }
+		case ours:
 			requests[route.Method+" "+route.Path] = func() answer { return s.call(route.Method, named(route.Path), s.account) }
 		}
 	}

@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -95,9 +97,9 @@ func TestRestorationEndsEverythingIfAsked(t *testing.T) {
 	}
 	_, feed := i.send(http.MethodGet, "/oauth/revocations", "orders", "")
 	told := fmt.Sprint(feed["entries"])
-	for _, client := range []string{"client:robot", "client:app"} {
-		if !strings.Contains(told, client) {
-			t.Errorf("the feed does not tell of %s: %s", client, told)
+	for _, token := range []string{tokens["machine"], tokens["user"]} {
+		if epoch := "epoch:" + epochOf(t, token) + " "; !strings.Contains(told, epoch) {
+			t.Errorf("the feed does not tell of the %s: %s", epoch, told)
 		}
 	}
 	// Everybody may come again.
@@ -286,4 +288,24 @@ func TestBackupOfABusyServerIsGood(t *testing.T) {
 	i.want("restored", before, "machine", "user")
 	i.machine()
 	i.login()
+}
+
+// epochOf is the epoch of its client in which a signed token was made.
+func epochOf(t *testing.T, token string) string {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("not a signed token: %q", token)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct {
+		Epoch string `json:"sc_epoch"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.Epoch == "" {
+		t.Fatalf("claims %s: %v", payload, err)
+	}
+	return claims.Epoch
 }
