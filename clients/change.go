@@ -2,64 +2,31 @@ package clients
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/safeconduct/safeconduct/keys"
-	"github.com/safeconduct/safeconduct/store"
 )
 
 // Update changes a client's metadata. The whole client is validated again, what was not changed too: a rule may have
-// become stricter since, and a new type may forbid an old part. Number, ID, epoch, dates, Disabled and secrets have
-// calls of their own; only all secrets may be dropped here, by a client that becomes public. A change of the type ends
-// everything granted to the client. An error of change ends the update and is returned.
+// become stricter since. The type stays: what was granted to a client that could keep a secret is not for one that
+// cannot. Number, ID, epoch, dates, Disabled and secrets have calls of their own. An error of change ends the update and
+// is returned.
 func (r *Registry) Update(ctx context.Context, id string, change func(*Client) error) (*Client, error) {
-	retypes, err := r.retypes(ctx, id, change)
-	if err != nil {
-		return nil, err
-	}
-	act := func() (*Client, error) {
-		return r.update(ctx, id, func(c *Client) error {
-			before := clone(c)
-			if err := change(c); err != nil {
-				return err
-			}
-			if err := untouched(&before, c); err != nil {
-				return err
-			}
-			if c.Type != before.Type {
-				if !retypes {
-					return errRetyped
-				}
-				c.Epoch++
-			}
-			c.Updated = r.now()
-			if !slices.Equal(c.Scopes, before.Scopes) {
-				c.ScopesChanged = c.Updated
-			}
-			return nil
-		})
-	}
-	if retypes {
-		return r.ending(ctx, id, act)
-	}
-	return act()
-}
-
-var errRetyped = fmt.Errorf("the client's type was changed by somebody else at the same time: %w", store.ErrUnavailable)
-
-// retypes reports whether a change would give the client another type.
-func (r *Registry) retypes(ctx context.Context, id string, change func(*Client) error) (bool, error) {
-	c, err := r.table.Fresh(ctx, id)
-	if err != nil {
-		return false, err
-	}
-	changed := clone(&c)
-	if err := change(&changed); err != nil {
-		return false, err
-	}
-	return changed.Type != c.Type, nil
+	return r.update(ctx, id, func(c *Client) error {
+		before := clone(c)
+		if err := change(c); err != nil {
+			return err
+		}
+		if err := untouched(&before, c); err != nil {
+			return err
+		}
+		c.Updated = r.now()
+		if !slices.Equal(c.Scopes, before.Scopes) {
+			c.ScopesChanged = c.Updated
+		}
+		return nil
+	})
 }
 
 // update is every change of a client: nothing is written that Validate refuses.
@@ -87,13 +54,15 @@ func untouched(before, after *Client) error {
 		field = "number"
 	case after.ID != before.ID:
 		field = "client_id"
+	case after.Type != before.Type:
+		return &InvalidError{Field: "type", Problem: "cannot be changed", Fix: "register another client"}
 	case after.Epoch != before.Epoch:
 		field = "epoch"
 	case after.Disabled != before.Disabled:
 		field = "disabled"
 	case !after.Created.Equal(before.Created) || !after.Updated.Equal(before.Updated):
 		field = "created"
-	case !slices.EqualFunc(before.Secrets, after.Secrets, keys.Credential.Equal) && !(after.Type == Public && len(after.Secrets) == 0):
+	case !slices.EqualFunc(before.Secrets, after.Secrets, keys.Credential.Equal):
 		field = "secrets"
 	default:
 		return nil

@@ -159,8 +159,8 @@ type Registry struct {
 }
 
 // TellEnds sets what is told, with the client as it was, that everything granted to it in its epoch is worth nothing: it is
-// disabled or deleted, or becomes a client of another type. It is told before the act; an act of which it cannot be told is
-// not done. Call it before the registry is used.
+// disabled or deleted, or begins anew (EndGrants). It is told before the act; an act of which it cannot be told is not
+// done. Call it before the registry is used.
 func (r *Registry) TellEnds(tell func(context.Context, *Client) error) { r.tell = tell }
 
 // ending tells of the end of everything granted to a client, and then does it. The act returns the client in its new epoch,

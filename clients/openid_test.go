@@ -227,16 +227,10 @@ func TestPKCEIsRequired(t *testing.T) {
 		_, _, err := r.Create(t.Context(), n)
 		wantInvalid(t, bad, err, "pkce")
 	}
-	// Even a record that says otherwise, from before it became public, does not excuse a public client.
+	// Even a record that says otherwise does not excuse a public client.
 	if c := (&clients.Client{Type: clients.Public, PKCE: clients.PKCEOptional}); !c.RequiresPKCE() {
 		t.Error("a public client goes without")
 	}
-	c, _ := create(t, r, func() clients.Registration { n := confidential(); n.PKCE = clients.PKCEOptional; return n }())
-	_, err := r.Update(t.Context(), c.ID, func(c *clients.Client) error {
-		c.Type, c.AuthMethod, c.Secrets = clients.Public, clients.None, nil
-		return nil
-	})
-	wantInvalid(t, "becoming public", err, "pkce")
 }
 
 // A service acts for itself: nobody logs in to it, and nobody logs out.
