@@ -2,10 +2,12 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/safeconduct/safeconduct/keys"
+	"github.com/safeconduct/safeconduct/store"
 )
 
 // Update changes a client's metadata. The whole client is validated again, what was not changed too: a rule may have
@@ -105,8 +107,11 @@ func (r *Registry) Enable(ctx context.Context, id string) (*Client, error) {
 
 // Delete ends a client, and with it everything granted to it. Deleting what is absent is no error.
 func (r *Registry) Delete(ctx context.Context, id string) error {
-	_, err := r.ending(ctx, id, func() (*Client, error) { return nil, r.table.Delete(ctx, id) })
-	return err
+	// Disabled first: whatever somebody else does to its epoch at this moment, nothing is granted after what was told.
+	if _, err := r.Disable(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return r.table.Delete(ctx, id)
 }
 
 // AddSecret gives a client one more secret and returns it; it is not kept. The secrets before it stay valid, so that a

@@ -92,11 +92,34 @@ func ParseRevocation(entry []byte) (Revocation, error) {
 	return r, nil
 }
 
+// partMax is how many places, or resources, one entry tells at most. Whoever can gather grants must not be able to make an
+// entry that cannot be read.
+const partMax = 1000
+
+// parts are entries that together say what r says.
+func (r Revocation) parts() []Revocation {
+	if len(r.Resources) > partMax {
+		r.Resources = nil
+	}
+	if len(r.Places) <= partMax {
+		return []Revocation{r}
+	}
+	var parts []Revocation
+	for places := range slices.Chunk(r.Places, partMax) {
+		part := r
+		part.Places = places
+		parts = append(parts, part)
+	}
+	return parts
+}
+
 // announce writes a revocation down. It comes before the act: a crash in between tells of a revocation that did not
 // happen, and whoever repeats it makes it true. In the other order it would stay untold.
 func (e Ender) announce(ctx context.Context, r Revocation) error {
-	if _, err := e.store.Append(ctx, RevocationsLog, r.encode(), r.Until); err != nil {
-		return fmt.Errorf("announce a revocation: %w", err)
+	for _, part := range r.parts() {
+		if _, err := e.store.Append(ctx, RevocationsLog, part.encode(), r.Until); err != nil {
+			return fmt.Errorf("announce a revocation: %w", err)
+		}
 	}
 	_ = e.store.Publish(ctx, RevocationsLog) // only a hint: the readers poll
 	return nil

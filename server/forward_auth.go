@@ -75,11 +75,9 @@ func (s *Server) requiredBy(c *gin.Context) ([]string, *resources.Resource, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	text := f.get("scope")
-	if text == "" {
-		text = c.GetHeader(scopeHeader)
-	}
-	set, err := scopes.ParseSet(text)
+	// Either may be the user's own: a proxy that sets the header can pass his query on, and the other way round. He can
+	// demand more of himself by it, and never less.
+	set, err := scopes.ParseSet(strings.TrimSpace(f.get("scope") + " " + c.GetHeader(scopeHeader)))
 	if err != nil {
 		return nil, nil, invalidRequest("the required scopes are malformed")
 	}

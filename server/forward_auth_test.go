@@ -153,6 +153,36 @@ func TestThePathBehindACheckIsTheUsers(t *testing.T) {
 	}
 }
 
+// A proxy that names the scope in the header may pass the user's query on, and one that names it in the query his headers. What
+// he adds can only make him need more, and never lets a token of another API in.
+func TestAUserCannotAskForLess(t *testing.T) {
+	t.Parallel()
+	d := deployBolt(t, fromLoopback)
+	d.signedAPI("toys")
+	c := d.client("service", obj{"scopes": []string{"orders:read", "orders:write", "toys:read"}})
+	token := func(scope string) string {
+		return d.token(c, form("grant_type", "client_credentials", "scope", scope)).str("access_token")
+	}
+	reader, writer, toy := token("orders:read"), token("orders:read orders:write"), token("toys:read")
+	for _, asked := range [][2]string{
+		{"", "orders:write"}, {"?scope=orders:read", "orders:write"}, {"?scope=orders:write", "orders:read"}, {"?scope=", "orders:write"},
+		{"?resource=demo-orders&scope=orders:read", "orders:write"},
+	} {
+		for token, want := range map[string]int{reader: http.StatusForbidden, writer: http.StatusOK} {
+			if a := d.check(asked[0], token, "X-Required-Scope", asked[1]); a.status != want {
+				t.Errorf("%q and %q: %d %s, want %d", asked[0], asked[1], a.status, a.text, want)
+			}
+		}
+	}
+	for _, asked := range [][2]string{{"?scope=toys:read", "orders:write"}, {"?resource=toys", "orders:write"}, {"?resource=toys&scope=toys:read", "orders:write"}, {"?scope=orders:write", "toys:read"}} {
+		for _, token := range []string{reader, writer, toy} {
+			if a := d.check(asked[0], token, "X-Required-Scope", asked[1]); a.status == http.StatusOK {
+				t.Errorf("%q and %q let a token of another API in: %v", asked[0], asked[1], a.header)
+			}
+		}
+	}
+}
+
 // CWE-113: what people call themselves cannot end a header or begin another, and what a request brings along as X-Auth is
 // never given back.
 func TestAuthHeadersAreOurs(t *testing.T) {

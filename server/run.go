@@ -128,6 +128,9 @@ func (s *Server) keepKeys(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if s.engine.Load() == nil {
+			continue // nobody knows yet whether the store is ours
+		}
 		if err := s.signing.Maintain(ctx); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "the signing keys could not be looked after", "error", err)
 		}

@@ -153,7 +153,7 @@ type Server struct {
 	feed                                               *feed
 	// stopping is closed when the server was told to stop, so that streams end.
 	stopping    chan struct{}
-	statusLists compressor
+	statusLists statusLists
 
 	metadata []byte
 	health   health

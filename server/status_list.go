@@ -25,6 +25,9 @@ const (
 	statusListFresh = 5 * time.Second
 	// statusListLife is when a list is worth nothing any more: who cannot fetch it must not go on believing tokens.
 	statusListLife = time.Minute
+	// statusListAgain is how long a signature is given again, and statusListsKept how many are kept for that, of 8 KB each.
+	statusListAgain = time.Second
+	statusListsKept = 256
 )
 
 // tokenStatus points from a signed token to its bit in a status list (§6.2).
@@ -84,6 +87,8 @@ func (s *Server) statusList(c *gin.Context) {
 	c.Data(http.StatusOK, "application/"+statusListType, []byte(signed))
 }
 
+// signStatusList signs a list as it is now. The signature of a moment ago is given again while nothing has changed: who
+// asks need not say who he is, and must not be able to keep a processor busy with signing.
 func (s *Server) signStatusList(ctx context.Context, list grants.StatusList, name, alg string) (string, error) {
 	if err := s.feed.catchUp(ctx); err != nil {
 		return "", err
@@ -92,11 +97,42 @@ func (s *Server) signStatusList(ctx context.Context, list grants.StatusList, nam
 	if err != nil {
 		return "", err
 	}
-	now := s.store.Now()
-	return s.signing.Sign(ctx, alg, statusListType, signedStatusList{
-		Issuer: s.issuer, Subject: s.statusListURI(name, alg), Issued: now.Unix(), Expires: now.Add(statusListLife).Unix(),
-		TTL: int64(statusListFresh / time.Second), List: statusBits{Bits: 1, List: s.statusLists.pack(bits)},
+	s.statusLists.mu.Lock()
+	defer s.statusLists.mu.Unlock()
+	now, uri := s.store.Now(), s.statusListURI(name, alg)
+	if last := s.statusLists.signed[uri]; last.at.Add(statusListAgain).After(now) && bytes.Equal(last.bits, bits) {
+		return last.text, nil
+	}
+	text, err := s.signing.Sign(ctx, alg, statusListType, signedStatusList{
+		Issuer: s.issuer, Subject: uri, Issued: now.Unix(), Expires: now.Add(statusListLife).Unix(),
+		TTL: int64(statusListFresh / time.Second), List: statusBits{Bits: 1, List: s.statusLists.packer.pack(bits)},
 	})
+	if err != nil {
+		return "", err
+	}
+	s.statusLists.keep(uri, signedBits{text, bits, now})
+	return text, nil
+}
+
+// statusLists are the lists that were signed last.
+type statusLists struct {
+	packer compressor
+
+	mu     sync.Mutex // held while one is signed: one processor at most does that
+	signed map[string]signedBits
+}
+
+type signedBits struct {
+	text string
+	bits []byte
+	at   time.Time
+}
+
+func (l *statusLists) keep(uri string, signed signedBits) {
+	if l.signed == nil || len(l.signed) == statusListsKept {
+		l.signed = make(map[string]signedBits)
+	}
+	l.signed[uri] = signed
 }
 
 // told is all that can still bite.

@@ -106,5 +106,5 @@ func open(t testing.TB, o redis.Options) *redis.Store {
 // isWrite picks the commands that the engine writes with, but not the marker of the first write.
 func isWrite(command []string) bool {
 	names := []string{"set", "del", "eval", "evalsha"}
-	return slices.Contains(names, strings.ToLower(command[0])) && !strings.HasSuffix(command[1], ":m")
+	return slices.Contains(names, strings.ToLower(command[0])) && !strings.HasSuffix(command[1], ":\x05")
 }

@@ -25,15 +25,15 @@ import (
 
 var _ store.Store = (*Store)(nil)
 
-// The first byte after the prefix tells what a key holds, so that a record, an index and a log of one name do not meet.
+// The first byte after the prefix tells what a key holds, so that a record, an index and a log of one name do not meet. No
+// prefix may have such a byte, so the keys of one installation never look like those of another.
 const (
-	kindRecord = "r" // and counters: Delete ends both
-	kindIndex  = "i"
-	kindLog    = "l"
-	kindTopic  = "t"
-	kindMarker = "m" // see Empty
-
-	kindUnfinished = "u" // see Fill
+	kindRecord     = "\x01" // and counters: Delete ends both
+	kindIndex      = "\x02"
+	kindLog        = "\x03"
+	kindTopic      = "\x04"
+	kindMarker     = "\x05" // see Empty
+	kindUnfinished = "\x06" // see Fill
 )
 
 // Store is a handle on one Redis. Make it with Open.

@@ -59,7 +59,7 @@ return 1
 
 // ARGV: the new record, its expiry, the write id of the old record. When the memory is full, the first write of a script
 // must be one that frees some: without that nobody could be shut out, or logged out everywhere, until there is room again.
-// What refuses the deletion too (a replica, a disk that failed) leaves the record as it is.
+// Any other refusal, such as that of a user who may not write, leaves the record as it is.
 const swapSource = `
 local id = redis.call('GETRANGE', KEYS[1], 0, 7)
 if id ~= ARGV[3] then
@@ -71,6 +71,7 @@ if ARGV[2] ~= '' then
 end
 local answer = redis.pcall(unpack(set))
 if answer.err then
+  if not string.find(answer.err, 'OOM', 1, true) then return answer end
   redis.call('DEL', KEYS[1])
   redis.call(unpack(set))
 end
@@ -184,7 +185,9 @@ end
 if first then redis.call('XTRIM', key, 'MINID', first) end
 local number = string.format('%.0f-0', seq)
 local entry = {'XADD', key, number, 'e', id .. ARGV[2] .. ARGV[4]}
-if redis.pcall(unpack(entry)).err then
+local answer = redis.pcall(unpack(entry))
+if type(answer) == 'table' and answer.err then
+  if not string.find(answer.err, 'OOM', 1, true) then return answer end
   redis.call('XDEL', key, '0-1')
   redis.call(unpack(entry))
 end
