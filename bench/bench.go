@@ -94,6 +94,12 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			return nil, err
 		}
 	}
+	if slices.Contains(b.engines, engineRedis) && slices.Contains(b.only, stoppedName) {
+		var err error
+		if r.stops, err = b.measureStops(ctx); err != nil {
+			return nil, fmt.Errorf("stop a master of a cluster: %w", err)
+		}
+	}
 	if slices.Contains(b.only, pagesName) {
 		for _, language := range []string{"en", "de"} {
 			w, err := weighPages(language)

@@ -158,7 +158,7 @@ func (l *load) stop() error {
 }
 
 // spread is how long requests took: half of them no longer than p50, and so on.
-type spread struct{ p50, p90, p99, p999 time.Duration }
+type spread struct{ p50, p90, p99, p999, slowest time.Duration }
 
 // spread is that of the requests between two marks. Call it after stop.
 func (l *load) spread(from, to []int64) spread {
@@ -166,11 +166,30 @@ func (l *load) spread(from, to []int64) spread {
 	for i, c := range l.connections {
 		all = append(all, c.took[from[i]:to[i]]...)
 	}
+	return spreadOf(all)
+}
+
+// due is the spread of an open loop's requests that were due from one time to another, however late they were answered,
+// and their number. Call it after stop.
+func (l *load) due(from, to time.Time) (spread, int) {
+	var all []time.Duration
+	for i, c := range l.connections {
+		for n, took := range c.took {
+			due := l.began.Add(time.Duration(i+n*len(l.connections)) * l.every)
+			if !due.Before(from) && due.Before(to) {
+				all = append(all, took)
+			}
+		}
+	}
+	return spreadOf(all), len(all)
+}
+
+func spreadOf(all []time.Duration) spread {
 	if len(all) == 0 {
 		return spread{}
 	}
 	slices.Sort(all)
-	return spread{all[len(all)/2], all[len(all)*9/10], all[len(all)*99/100], all[len(all)*999/1000]}
+	return spread{all[len(all)/2], all[len(all)*9/10], all[len(all)*99/100], all[len(all)*999/1000], all[len(all)-1]}
 }
 
 func (s spread) String() string {

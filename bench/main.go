@@ -176,6 +176,9 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	if o.only, err = choose(only, append(scenarioNames(), besides()...)); err != nil {
 		return o, err
 	}
+	if o.short && only == "" {
+		o.only = slices.DeleteFunc(o.only, func(name string) bool { return name == stoppedName })
+	}
 	// What is not asked for needs no seed, but one of each keeps the rest simple.
 	if !slices.Contains(o.only, revokeName) {
 		o.revocations = 1

@@ -21,6 +21,7 @@ type report struct {
 	open       []*result // of the open loop
 	floods     []flood
 	starts     []start
+	stops      []stopped
 	footprints []footprint
 	weights    []weight
 	feeds      map[string]heard // by engine
@@ -57,6 +58,13 @@ func (r *report) markdown() string {
 	if len(r.starts) > 0 {
 		out.WriteString("\n| start on bolt | grants | file MB | seconds | goal |\n|---|---|---|---|---|\n")
 		for _, s := range r.starts {
+			s.row(&out)
+		}
+	}
+	if len(r.stops) > 0 {
+		fmt.Fprintf(&out, "\nOne master of a cluster (3 + 3) is stopped; %d introspections a second are due whose grant and user lie on the others, and %d whose grant lies on it. The log of changes lies on another.\n\n", othersRate, strandedRate)
+		out.WriteString("| master stopped for | the others before, p50 / p99 / slowest ms | meanwhile | × p99 before: slowest before | slowest meanwhile | goal | requests meanwhile | failed | of its own turned away |\n|---|---|---|---|---|---|---|---|---|\n")
+		for _, s := range r.stops {
 			s.row(&out)
 		}
 	}

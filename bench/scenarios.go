@@ -43,11 +43,12 @@ const (
 	openName       = "open-loop"
 	floodName      = "login-flood"
 	startName      = "start"
+	stoppedName    = "cluster-master-stopped"
 )
 
 // besides are the names of what is measured beside the scenarios.
 func besides() []string {
-	return []string{openName, floodName, startName, memoryName, pagesName, feedName}
+	return []string{openName, floodName, startName, memoryName, pagesName, feedName, stoppedName}
 }
 
 // bareGin is the one floor that needs no Redis.
