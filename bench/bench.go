@@ -86,6 +86,12 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			return nil, fmt.Errorf("measure the start: %w", err)
 		}
 	}
+	if slices.Contains(b.only, requireName) {
+		var err error
+		if r.checks, err = b.measureRequire(ctx); err != nil {
+			return nil, fmt.Errorf("measure scopes.Require: %w", err)
+		}
+	}
 	r.hash = cheapHashCost()
 	if b.redis != nil && slices.Contains(b.only, memoryName) {
 		b.note("memory: %d grants of each kind", b.memory)

@@ -64,7 +64,8 @@ func measuresEverything(t *testing.T, program string) {
 	if len(engines) == 1 {
 		redistest.Missing(t, "redis-server is not installed (Debian: apt-get install redis-server): only bolt was tried")
 	}
-	for _, part := range []string{"| floor: bare Gin + GET | ", "| floor: bare Gin + SET + ES256 | ", "\nOpen loop, 300 requests a second", "| 40 logins | bolt | ", "| warm | 1000 | ", "| cold | 1000 | ", "| machine's grant | ", "| floor: Gin + one Lua | ", "| floor: Gin + 7 GET + 3 Lua + ES256 | ", "| get 1.", "| en | 12 | "} {
+	for _, part := range []string{"| floor: bare Gin + GET | ", "| floor: bare Gin + SET + ES256 | ", "\nOpen loop, 300 requests a second", "| 40 logins | bolt | ", "| warm | 1000 | ", "| cold | 1000 | ", "| machine's grant | ", "| floor: Gin + one Lua | ", "| floor: Gin + 7 GET + 3 Lua + ES256 | ", "| get 1.", "| en | 12 | ",
+		"| the bare signature | RS256 | ", "| a token that was not seen before | ES256 | ", "| a token that was seen before | EdDSA | "} {
 		if !strings.Contains(out, part) {
 			t.Errorf("no %q in\n%s", part, out)
 		}

@@ -76,11 +76,8 @@ func answerParent(line string) (string, error) {
 	question, argument, _ := strings.Cut(line, " ")
 	switch question {
 	case askUsage:
-		var u unix.Rusage
-		if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-			return "", err
-		}
-		return strconv.FormatInt((u.Utime.Nano()+u.Stime.Nano())/1000, 10), nil
+		used, err := ownUsage()
+		return strconv.FormatInt(used.Microseconds(), 10), err
 	case askProfile:
 		file, err := os.Create(argument)
 		if err != nil {
@@ -92,6 +89,13 @@ func answerParent(line string) (string, error) {
 		return "ok", nil
 	}
 	return "", fmt.Errorf("no such question: %q", question)
+}
+
+// ownUsage is the processor time that this process has used so far, in user and kernel mode.
+func ownUsage() (time.Duration, error) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }
 
 // accessLog is the log of a server under test, joined as in a real one. Its lines are written for real, to where nobody

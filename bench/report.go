@@ -21,6 +21,7 @@ type report struct {
 	open       []*result // of the open loop
 	floods     []flood
 	starts     []start
+	checks     []*check
 	stops      []stopped
 	footprints []footprint
 	weights    []weight
@@ -59,6 +60,12 @@ func (r *report) markdown() string {
 		out.WriteString("\n| start on bolt | grants | file MB | seconds | goal |\n|---|---|---|---|---|\n")
 		for _, s := range r.starts {
 			s.row(&out)
+		}
+	}
+	if len(r.checks) > 0 {
+		out.WriteString("\n| scopes.Require in the process of a resource server | by | CPU µs, best (median) | × bare signature, best (median) | goal, CPU µs |\n|---|---|---|---|---|\n")
+		for _, c := range r.checks {
+			c.row(&out)
 		}
 	}
 	if len(r.stops) > 0 {

@@ -44,11 +44,12 @@ const (
 	floodName      = "login-flood"
 	startName      = "start"
 	stoppedName    = "cluster-master-stopped"
+	requireName    = "require"
 )
 
 // besides are the names of what is measured beside the scenarios.
 func besides() []string {
-	return []string{openName, floodName, startName, memoryName, pagesName, feedName, stoppedName}
+	return []string{openName, floodName, startName, memoryName, pagesName, feedName, stoppedName, requireName}
 }
 
 // bareGin is the one floor that needs no Redis.

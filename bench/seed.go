@@ -40,6 +40,7 @@ type fixture struct {
 	resource             credential
 	machine, web         credential // clients: a service, and one that logs users in
 	signing              credential // a service whose access tokens are signed
+	signed               []signedAPI
 	site, siteRSA        credential // clients that people log in for; their ID tokens are signed by ES256 and RS256
 	app                  string     // a public client
 	names, slowNames     []string   // users with a cheap hash and with the real one
@@ -58,6 +59,12 @@ type fixture struct {
 }
 
 type credential struct{ id, secret string }
+
+// signedAPI is a resource whose access tokens are signed by an algorithm.
+type signedAPI struct {
+	credential
+	audience, scope, algorithm string
+}
 
 // everybody answers for users and clients that were made a moment ago: nobody has changed them.
 type everybody struct{}
@@ -116,10 +123,7 @@ func (f *fixture) register(ctx context.Context, s store.Store, changes *store.Ch
 	if err != nil {
 		return err
 	}
-	if _, _, err := resources.New(s, changes).Create(ctx, resources.Definition{
-		ID: "https://stock.example.com/api", Slug: "stock", Name: "Stock", Format: resources.FormatJWT, Alg: keys.ES256,
-		Scopes: []resources.Scope{{Name: signedScope}},
-	}); err != nil {
+	if err := f.registerSigned(ctx, s, changes); err != nil {
 		return err
 	}
 	f.resource, f.resourceNums = credential{resource.Slug, secret}, []uint32{resource.Number}
@@ -139,7 +143,10 @@ func (f *fixture) register(ctx context.Context, s store.Store, changes *store.Ch
 	machine, machineSecret := create("bench-machine", clients.Service, clients.ClientCredentials)
 	web, webSecret := create("bench-web", clients.Confidential, clients.Password, clients.RefreshToken)
 	app, _ := create("bench-app", clients.Public, clients.Password, clients.RefreshToken)
-	scopes = []string{signedScope}
+	scopes = nil
+	for _, api := range f.signed {
+		scopes = append(scopes, api.scope)
+	}
 	signing, signingSecret := create("bench-signing", clients.Service, clients.ClientCredentials)
 	if err != nil {
 		return err
@@ -148,6 +155,26 @@ func (f *fixture) register(ctx context.Context, s store.Store, changes *store.Ch
 	f.machine, f.web, f.app = credential{machine.ID, machineSecret}, credential{web.ID, webSecret}, app.ID
 	f.machineNumber, f.webNumber, f.appNumber = machine.Number, web.Number, app.Number
 	return f.registerUsers(ctx, s, changes, o)
+}
+
+func (f *fixture) registerSigned(ctx context.Context, s store.Store, changes *store.Changes) error {
+	for _, api := range []signedAPI{
+		{algorithm: keys.ES256, scope: signedScope, credential: credential{id: "stock"}},
+		{algorithm: keys.RS256, scope: "books:read", credential: credential{id: "books"}},
+		{algorithm: keys.EdDSA, scope: "mail:read", credential: credential{id: "mail"}},
+	} {
+		api.audience = "https://" + api.id + ".example.com/api"
+		_, secret, err := resources.New(s, changes).Create(ctx, resources.Definition{
+			ID: api.audience, Slug: api.id, Name: api.id, Format: resources.FormatJWT, Alg: api.algorithm,
+			Scopes: []resources.Scope{{Name: api.scope}},
+		})
+		if err != nil {
+			return err
+		}
+		api.secret = secret
+		f.signed = append(f.signed, api)
+	}
+	return nil
 }
 
 func (f *fixture) registerUsers(ctx context.Context, s store.Store, changes *store.Changes, o options) error {
