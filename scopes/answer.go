@@ -83,12 +83,12 @@ func (a *answer) truth(name string) (value bool) {
 	return value
 }
 
-func (a *answer) text(name string) (value string) {
-	raw := a.members[name]
-	if plain, ok := plainString(raw); ok && a.fault == nil {
+func (a *answer) text(name string) string {
+	if plain, ok := plainString(a.members[name]); ok && a.fault == nil {
 		delete(a.members, name)
 		return plain
 	}
+	var value string // is on the heap, so it comes last
 	a.take(name, &value)
 	return value
 }

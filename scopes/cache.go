@@ -17,12 +17,12 @@ type cache struct {
 	entries map[digest]entry
 }
 
-// digest stands for a token: memory that leaks should not give away what can be presented.
+// digest is a hash by SHA-256. It stands for a token: memory that leaks should not give away what can be presented.
 type digest [sha256.Size]byte
 
-func digestOf(token string) digest {
+func digestOf(text string) digest {
 	var space [1 << 10]byte // enough for most tokens, so that they are not copied to the heap
-	return sha256.Sum256(append(space[:0], token...))
+	return sha256.Sum256(append(space[:0], text...))
 }
 
 type entry struct {

@@ -27,22 +27,23 @@ type jwt struct {
 // parseJWT takes an access token apart and checks its header. Where the header says how to find a key, by jku, x5u, x5c
 // or jwk, it is not listened to: whoever wrote it could have written anything (RFC 8725 section 3.10).
 func parseJWT(token string) (*jwt, error) {
-	parts := strings.SplitN(token, ".", 4)
-	if len(parts) != 3 {
+	header, rest, _ := strings.Cut(token, ".")
+	payload, signature, ok := strings.Cut(rest, ".")
+	if !ok || strings.Contains(signature, ".") {
 		return nil, errors.New("it is no JWT")
 	}
-	text, err := segments.DecodeString(parts[0])
+	text, err := segments.DecodeString(header)
 	if err != nil {
 		return nil, errors.New("its header is not base64url")
 	}
-	j := &jwt{signed: token[:len(parts[0])+1+len(parts[1])]}
+	j := &jwt{signed: token[:len(header)+1+len(payload)]}
 	if err := j.readHeader(text); err != nil {
 		return nil, err
 	}
-	if j.payload, err = segments.DecodeString(parts[1]); err != nil {
+	if j.payload, err = segments.DecodeString(payload); err != nil {
 		return nil, errors.New("its payload is not base64url")
 	}
-	if j.signature, err = segments.DecodeString(parts[2]); err != nil {
+	if j.signature, err = segments.DecodeString(signature); err != nil {
 		return nil, errors.New("its signature is not base64url")
 	}
 	return j, nil
@@ -95,9 +96,8 @@ func (x expected) readClaims(payload []byte, now time.Time) (*Token, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its payload is no good: %w", err)
 	}
-	grant, err := grantOf(members["sc_grant"])
-	c := &answer{members: members, fault: err}
-	epoch := c.text("sc_epoch")
+	c := &answer{members: members}
+	grant, epoch := c.grant("sc_grant"), c.text("sc_epoch")
 	if _, bound := members["cnf"]; bound {
 		// RFC 9449 §7.1: a token for DPoP that came without its proof was perhaps stolen.
 		return nil, errors.New("it is bound to a key")
@@ -118,9 +118,7 @@ func (x expected) readClaims(payload []byte, now time.Time) (*Token, error) {
 	if c.fault != nil {
 		return nil, fmt.Errorf("its claims are not as RFC 9068 says: %w", c.fault)
 	}
-	// What only says how to check the token is no news to a handler.
-	delete(c.members, "sc_grant")
-	delete(c.members, "status")
+	delete(c.members, "status") // only says how to check the token, which is no news to a handler
 	if len(c.members) > 0 {
 		t.Extra = maps.Collect(maps.All(c.members)) // a map of its own size: it is copied for each request
 	}

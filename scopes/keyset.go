@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ func (k *publicKey) verifies(signed string, signature []byte) bool {
 	if key, ok := k.key.(ed25519.PublicKey); ok {
 		return ed25519.Verify(key, []byte(signed), signature)
 	}
-	digest := sha256.Sum256([]byte(signed))
+	digest := digestOf(signed)
 	switch key := k.key.(type) {
 	case *ecdsa.PublicKey:
 		if len(signature) != 2*coordinateBytes { // RFC 7518 §3.4

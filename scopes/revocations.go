@@ -2,11 +2,9 @@ package scopes
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -24,26 +22,23 @@ type grantID [16]byte
 // parseGrantID reads the text form of RFC 9562 section 4.
 func parseGrantID(text string) (grantID, error) {
 	var id grantID
-	parts := strings.Split(text, "-")
-	if len(text) != 36 || len(parts) != 5 || len(parts[0]) != 8 || len(parts[1]) != 4 || len(parts[2]) != 4 || len(parts[3]) != 4 {
+	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
 		return id, errors.New("it is no UUID")
 	}
-	_, err := hex.Decode(id[:], []byte(strings.Join(parts, "")))
+	_, err := hex.Decode(id[:], []byte(text[:8]+text[9:13]+text[14:18]+text[19:23]+text[24:]))
 	return id, err
 }
 
-// grantOf reads the claim sc_grant, which may be missing.
-func grantOf(raw json.RawMessage) (grantID, error) {
-	if raw == nil {
-		return grantID{}, nil
+// grant reads the id of a grant, which may be missing.
+func (a *answer) grant(name string) grantID {
+	if _, told := a.members[name]; !told {
+		return grantID{}
 	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err == nil {
-		if id, err := parseGrantID(text); err == nil {
-			return id, nil
-		}
+	id, err := parseGrantID(a.text(name))
+	if err != nil && a.fault == nil {
+		a.wrong(name)
 	}
-	return grantID{}, errors.New("the member sc_grant has a wrong value")
+	return id
 }
 
 // created is when the grant was made, in milliseconds since 1970.
