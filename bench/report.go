@@ -69,7 +69,7 @@ func (r *report) markdown() string {
 		}
 	}
 	if len(r.stops) > 0 {
-		fmt.Fprintf(&out, "\nOne master of a cluster (3 + 3) is stopped; %d introspections a second are due whose grant and user lie on the others, and %d whose grant lies on it. The log of changes lies on another.\n\n", othersRate, strandedRate)
+		fmt.Fprintf(&out, "\nOne master of a cluster (3 + 3) is stopped; %d introspections a second are due whose grant and user lie on the others, and at most %d are sent whose grant lies on it. The log of changes lies on another.\n\n", othersRate, strandedRate)
 		out.WriteString("| master stopped for | the others before, p50 / p99 / slowest ms | meanwhile | × p99 before: slowest before | slowest meanwhile | goal | requests meanwhile | failed | of its own turned away |\n|---|---|---|---|---|---|---|---|---|\n")
 		for _, s := range r.stops {
 			s.row(&out)

@@ -14,7 +14,7 @@ import (
 
 const (
 	// othersRate is how many introspections a second are due for the grants that the stopped master does not concern,
-	// and strandedRate for those that it does.
+	// and strandedRate how many there are at most for those that it does.
 	othersRate, strandedRate = 500, 100
 	// stopCalm is how long is measured before each stop, and stopRest how long it takes until all is as it was.
 	stopCalm, stopRest = 2500 * time.Millisecond, time.Second
@@ -84,7 +84,15 @@ func (b *bench) stopMaster(ctx context.Context, cluster *redistest.Cluster) ([]s
 	if err != nil {
 		return nil, err
 	}
-	concerned, err := startLoad(endpoint{address: p.server.address}, b.counting(p, split.stranded, &turnedAway), strandedRate)
+	// Whoever is held up does not ask for all that was missed at once: so this is no open loop.
+	patient := b.counting(p, split.stranded, &turnedAway)
+	for i, t := range patient {
+		patient[i].next = func(dst []byte) ([]byte, bool) {
+			time.Sleep(time.Second * time.Duration(len(patient)) / strandedRate)
+			return t.next(dst)
+		}
+	}
+	concerned, err := startLoad(endpoint{address: p.server.address}, patient, 0)
 	if err != nil {
 		return nil, errors.Join(err, others.stop())
 	}
