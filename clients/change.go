@@ -74,21 +74,25 @@ func untouched(before, after *Client) error {
 
 // Disable shuts a client out everywhere, and ends everything granted to it by raising its epoch.
 func (r *Registry) Disable(ctx context.Context, id string) (*Client, error) {
-	return r.raise(ctx, id, func(c *Client) { c.Disabled = true })
+	return r.raise(ctx, id, 1, func(c *Client) { c.Disabled = true })
 }
 
-// EndGrants ends everything granted to a client by raising its epoch. The client goes on with what is granted from then on.
+// epochLeap is far more epochs than a client begins in the time between a backup and its restoration.
+const epochLeap = 1 << 16
+
+// EndGrants ends everything granted to a client whose record may be older than what it was granted. Its next epoch is none
+// that it may have had meanwhile.
 func (r *Registry) EndGrants(ctx context.Context, id string) error {
-	_, err := r.raise(ctx, id, func(*Client) {})
+	_, err := r.raise(ctx, id, epochLeap, func(*Client) {})
 	return err
 }
 
 // raise changes a client and ends everything granted to it.
-func (r *Registry) raise(ctx context.Context, id string, change func(*Client)) (*Client, error) {
-	return r.ending(ctx, id, func() (*Client, error) {
+func (r *Registry) raise(ctx context.Context, id string, by uint32, change func(*Client)) (*Client, error) {
+	return r.ending(ctx, id, by, func() (*Client, error) {
 		return orNil(r.table.Update(ctx, id, func(c *Client) error {
 			change(c)
-			c.Epoch++
+			c.Epoch += by
 			c.Updated = r.now()
 			return nil
 		}))

@@ -163,8 +163,9 @@ type Registry struct {
 // done. Call it before the registry is used.
 func (r *Registry) TellEnds(tell func(context.Context, *Client) error) { r.tell = tell }
 
-// ending tells of the end of everything granted to a client, and then does it. The act returns the client in its new epoch.
-func (r *Registry) ending(ctx context.Context, id string, act func() (*Client, error)) (*Client, error) {
+// ending tells of the end of everything granted to a client, and then does it. The act raises its epoch
+// and returns it.
+func (r *Registry) ending(ctx context.Context, id string, by uint32, act func() (*Client, error)) (*Client, error) {
 	before, err := r.table.Fresh(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || r.tell == nil {
 		return act()
@@ -176,11 +177,11 @@ func (r *Registry) ending(ctx context.Context, id string, act func() (*Client, e
 		return nil, err
 	}
 	after, err := act()
-	if err != nil || after.Epoch == before.Epoch+1 {
+	if err != nil || after.Epoch == before.Epoch+by {
 		return after, err
 	}
 	// Others have raised the epoch since the look, and told of theirs: this act has ended a later one.
-	before.Epoch = after.Epoch - 1
+	before.Epoch = after.Epoch - by
 	return after, r.tell(ctx, &before)
 }
 

@@ -137,6 +137,15 @@ func (s *Signing) Discard(ctx context.Context) error {
 	return nil
 }
 
+// DropSigning removes the signing keys from a store that no server has open. The next server makes new ones, and whatever was
+// signed before is refused by everybody who has fetched the key set since.
+func DropSigning(ctx context.Context, s store.Store) error {
+	if err := s.Delete(ctx, signingKey); err != nil {
+		return fmt.Errorf("drop the signing keys: %w", err)
+	}
+	return nil
+}
+
 // List tells of every key that is published, in the order of their making.
 func (s *Signing) List(ctx context.Context) ([]SigningKey, error) {
 	set, err := s.current(ctx)

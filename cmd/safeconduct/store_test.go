@@ -82,6 +82,10 @@ func TestRestorationEndsEverythingIfAsked(t *testing.T) {
 	tokens["key"] = i.apiKey()
 	i.must("", "store", "backup", "b")
 	i.revoke("robot", tokens["machine"])
+	// In the time that the restoration undoes, a client begins its next epoch and gets a token in it.
+	i.must("", "client", "disable", "robot")
+	i.must("", "client", "enable", "robot")
+	undone := i.machine()
 	i.server.end(t)
 
 	i.must("", "store", "restore", "b", "--keep-sessions", "--replace", "--yes")
@@ -102,8 +106,20 @@ func TestRestorationEndsEverythingIfAsked(t *testing.T) {
 			t.Errorf("the feed does not tell of the %s: %s", epoch, told)
 		}
 	}
-	// Everybody may come again.
+	// Everybody may come again, in epochs that were never before; what was signed in the time that is undone is signed by a
+	// key that nobody finds any more.
 	tokens["machine"] = i.machine()
+	if epochOf(t, tokens["machine"]) == epochOf(t, undone) {
+		t.Errorf("a new token is of the epoch %s, as one of the time that is undone", epochOf(t, undone))
+	}
+	header, _ := base64.RawURLEncoding.DecodeString(strings.Split(undone, ".")[0])
+	var signed struct{ Kid string }
+	if err := json.Unmarshal(header, &signed); err != nil || signed.Kid == "" {
+		t.Fatalf("header %s: %v", header, err)
+	}
+	if _, published := i.send(http.MethodGet, "/.well-known/jwks.json", "", ""); strings.Contains(fmt.Sprint(published), signed.Kid) {
+		t.Errorf("the key of the time that is undone is still published: %v", published)
+	}
 	tokens["user"], _ = i.login()
 	i.want("again", tokens, "machine", "user")
 }

@@ -15,7 +15,7 @@ func (a *app) storeBackupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "backup FILE", Short: "Write a backup, also while servers run", Args: arguments("FILE"),
 		Long: "Write a backup of the store, also while servers run. The backup is read back before it gets its name, and no file is replaced.\n" +
-			"It holds what the store holds: guard it likewise, and keep the system secrets elsewhere, without which it is worth nothing.",
+			"It holds what the store holds: guard it likewise, and keep the system secrets elsewhere, without which it makes no server.",
 		Example: example("safeconduct store backup /backup/safeconduct-$(date +%F)", "every night"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.backup(cmd.Context(), args[0]) },
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/grants"
+	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/resources"
 	"github.com/safeconduct/safeconduct/store"
 	"github.com/safeconduct/safeconduct/users"
@@ -47,8 +48,9 @@ func Mend(ctx context.Context, records store.Store) error {
 }
 
 // EndSessions ends everything that was granted, in the name of every user and to every client: sessions, tokens, codes and API keys.
-// It raises their epochs, so that it also ends what no index names, and tells those who verify signed tokens
-// without asking. told is called with how many users and clients are done.
+// It raises their epochs, so that it also ends what no index names, and tells those who verify signed tokens without asking.
+// Of what was signed in the time that is undone nobody knows any more: the signing keys go too. told is called with how many users and
+// clients are done.
 func EndSessions(ctx context.Context, records store.Store, told func(done int)) error {
 	r := registriesOf(records)
 	r.clients.TellEnds(func(ctx context.Context, client *clients.Client) error {
@@ -69,7 +71,7 @@ func EndSessions(ctx context.Context, records store.Store, told func(done int)) 
 	if err != nil {
 		return fmt.Errorf("end the sessions of the users: %w", err)
 	}
-	return nil
+	return keys.DropSigning(ctx, records)
 }
 
 // endAll ends a listing page by page, many at once.
