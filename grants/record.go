@@ -125,7 +125,7 @@ type keyPart struct {
 
 var (
 	encoding = must(cbor.EncOptions{}.EncMode())
-	decoding = must(cbor.DecOptions{ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, MaxArrayElements: 4096}.DecMode())
+	decoding = must(cbor.DecOptions{ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, MaxArrayElements: elementsMax}.DecMode())
 )
 
 func must[T any](v T, err error) T {

@@ -54,13 +54,14 @@ func (r *Registry) finish(ctx context.Context, before, after *Resource) error {
 		return err
 	}
 	after.Updated = r.now()
-	if slices.ContainsFunc(before.Scopes, func(scope Scope) bool { return !after.hasScope(scope.Name) }) {
+	if slices.ContainsFunc(before.Scopes, func(scope Scope) bool { return !after.HasScope(scope.Name) }) {
 		after.ScopesChanged = r.now()
 	}
 	return nil
 }
 
-func (r *Resource) hasScope(name string) bool {
+// HasScope reports whether a scope is one of the resource's own.
+func (r *Resource) HasScope(name string) bool {
 	return slices.ContainsFunc(r.Scopes, func(s Scope) bool { return s.Name == name })
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 )
@@ -34,6 +35,11 @@ var (
 	jwksMedia = mediaType{"application/jwk-set+json"}
 	htmlMedia = mediaType{"text/html; charset=utf-8"}
 )
+
+// wantsMediaType reports whether a request asks for a media type by name.
+func wantsMediaType(r *http.Request, mediaType string) bool {
+	return strings.Contains(r.Header.Get("Accept"), mediaType)
+}
 
 // respond answers a request.
 func respond(c *gin.Context, status int, media mediaType, body []byte) {

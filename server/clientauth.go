@@ -11,13 +11,6 @@ import (
 	"github.com/safeconduct/safeconduct/clients"
 )
 
-// The methods of client authentication (RFC 7591 §2).
-const (
-	methodBasic = "client_secret_basic"
-	methodPost  = "client_secret_post"
-	methodNone  = "none"
-)
-
 // credentials are how a caller of a protocol endpoint says who it is.
 type credentials struct {
 	id, secret, method string
@@ -38,9 +31,9 @@ func readCredentials(r *http.Request, f form) (credentials, error) {
 		return credentials{}, &failure{status: http.StatusUnauthorized, code: codeInvalidClient, description: "client assertions are not supported"}
 	}
 	if len(header) == 0 {
-		c := credentials{id: f.get("client_id"), secret: f.get("client_secret"), method: methodNone}
+		c := credentials{id: f.get("client_id"), secret: f.get("client_secret"), method: clients.None}
 		if inBody {
-			c.method = methodPost
+			c.method = clients.SecretPost
 		}
 		if c.id == "" {
 			return credentials{}, &failure{status: http.StatusUnauthorized, code: codeInvalidClient,
@@ -100,5 +93,5 @@ func parseBasic(header string) (credentials, bool) {
 	if err != nil || !wellFormed(secret) {
 		return credentials{}, false
 	}
-	return credentials{id: id, secret: secret, method: methodBasic}, true
+	return credentials{id: id, secret: secret, method: clients.SecretBasic}, true
 }

@@ -86,7 +86,7 @@ func (s *Server) answerDemoApp(c *gin.Context, view demoView) error {
 		return fmt.Errorf("show the demo app: %w", err)
 	}
 	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	c.Data(http.StatusOK, "text/html; charset=utf-8", body.Bytes())
+	respond(c, http.StatusOK, htmlMedia, body.Bytes())
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -201,6 +202,19 @@ func (f *feed) viewOf(resource uint32, from int) view {
 		v.cursor = f.entries[len(f.entries)-1].cursor()
 	}
 	return v
+}
+
+// told is all that can still bite. The feed is locked while it is gone through: yield must not call the feed.
+func (f *feed) told() iter.Seq[grants.Revocation] {
+	return func(yield func(grants.Revocation) bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, e := range f.entries {
+			if !yield(e.Revocation) {
+				return
+			}
+		}
+	}
 }
 
 // cursorMark is how much of an entry's hash stands in a cursor: enough to tell two logs apart.

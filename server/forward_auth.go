@@ -86,7 +86,7 @@ func (s *Server) requiredBy(c *gin.Context) ([]string, *resources.Resource, erro
 		return nil, nil, err
 	}
 	for _, name := range set.Names() {
-		if !ownsScope(resource, name) {
+		if !resource.HasScope(name) {
 			return nil, nil, &failure{status: http.StatusBadRequest, code: codeInvalidScope, description: "a required scope is not one of the resource's"}
 		}
 	}
@@ -103,15 +103,6 @@ func askedByQuery(c *gin.Context) (form, error) {
 		return nil, invalidRequest("below " + checkPath + "/ path and query are the user's: name the required scopes in " + scopeHeader)
 	}
 	return nil, nil
-}
-
-func ownsScope(r *resources.Resource, name string) bool {
-	for _, scope := range r.Scopes {
-		if scope.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // askingResource is the resource in whose name a proxy asks: the one whose credential it shows, or, for a proxy in one of
@@ -146,7 +137,7 @@ func (s *Server) askingResource(c *gin.Context, slug string, required []string) 
 		return nil, err
 	}
 	for _, resource := range catalogue.All() {
-		if !resource.Disabled && (resource.Slug == slug || slug == "" && len(required) > 0 && ownsScope(resource, required[0])) {
+		if !resource.Disabled && (resource.Slug == slug || slug == "" && len(required) > 0 && resource.HasScope(required[0])) {
 			noteOf(ctx).clientID = resource.Slug
 			return resource, nil
 		}

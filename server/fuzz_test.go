@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/safeconduct/safeconduct/clients"
 )
 
 // Whatever a body holds, parsing it ends in a form without empty or repeated parameters, or in a 400.
@@ -59,7 +61,7 @@ func FuzzReadCredentials(f *testing.F) {
 			}
 			return
 		}
-		if c.id == "" || (c.method == methodNone) != (c.secret == "") && c.method != methodBasic {
+		if c.id == "" || (c.method == clients.None) != (c.secret == "") && c.method != clients.SecretBasic {
 			t.Errorf("credentials %q by %q", c.id, c.method)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/safeconduct/safeconduct/clients"
 	"github.com/safeconduct/safeconduct/keys"
 	"github.com/safeconduct/safeconduct/store"
 )
@@ -72,11 +73,11 @@ func (s *Server) buildMetadata() []byte {
 		SubjectTypes:     []string{"public"},
 		IDTokenAlgs:      keys.Algorithms(),
 		ACRs:             []string{acrPassword},
-		TokenAuth:        []string{methodBasic, methodPost, methodNone},
+		TokenAuth:        []string{clients.SecretBasic, clients.SecretPost, clients.None},
 
 		IntrospectionAlgs: keys.Algorithms(),
-		IntrospectionAuth: []string{methodBasic, methodPost},
-		RevocationAuth:    []string{methodBasic, methodPost, methodNone},
+		IntrospectionAuth: []string{clients.SecretBasic, clients.SecretPost},
+		RevocationAuth:    []string{clients.SecretBasic, clients.SecretPost, clients.None},
 		AnswersNameIssuer: true, BackchannelLogout: true, BackchannelSession: true,
 	}
 	body, err := json.Marshal(m)

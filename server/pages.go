@@ -203,7 +203,7 @@ func wantsPage(c *gin.Context, f *failure) bool {
 	}
 	astray := c.FullPath() == "" || f.status == http.StatusMisdirectedRequest
 	return astray && c.Request.Method == http.MethodGet && !strings.HasPrefix(c.Request.URL.Path, apiPath) &&
-		strings.Contains(c.GetHeader("Accept"), "text/html")
+		wantsMediaType(c.Request, "text/html")
 }
 
 // failPage answers with the page of a failure.

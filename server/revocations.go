@@ -75,7 +75,7 @@ func (s *Server) revocations(c *gin.Context) {
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	c.Data(http.StatusOK, "application/json; charset=utf-8", now.body)
+	respond(c, http.StatusOK, jsonMedia, now.body)
 }
 
 // callingResource authenticates the resource whose request has no form: by HTTP Basic alone.

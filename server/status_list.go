@@ -5,7 +5,6 @@ import (
 	"compress/zlib"
 	"context"
 	"encoding/base64"
-	"iter"
 	"net/http"
 	"slices"
 	"sync"
@@ -133,19 +132,6 @@ func (l *statusLists) keep(uri string, signed signedBits) {
 		l.signed = make(map[string]signedBits)
 	}
 	l.signed[uri] = signed
-}
-
-// told is all that can still bite.
-func (f *feed) told() iter.Seq[grants.Revocation] {
-	return func(yield func(grants.Revocation) bool) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		for _, e := range f.entries {
-			if !yield(e.Revocation) {
-				return
-			}
-		}
-	}
 }
 
 // compressor packs lists as they stand in their tokens (§4.2): DEFLATE in the ZLIB format, in base64url. Its writers are

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,8 @@ type Filling struct {
 var _ store.Filler = (*Filling)(nil)
 
 // Fill begins to fill what is under o.Prefix. It returns an error that wraps store.ErrNotEmpty when something is there,
-// unless replace is set or it is what a filling left behind that was cut short: that is deleted first. Nobody must be at work there: topic is what
-// servers subscribe to, and one that does makes it ErrInUse.
+// unless replace is set or it is what a filling left behind that was cut short: that is deleted first. Nobody must be at
+// work there: topic is what servers subscribe to, and one that does makes it ErrInUse.
 func Fill(ctx context.Context, o Options, replace bool, topic string) (*Filling, error) {
 	s, err := Open(ctx, o)
 	if err != nil {
@@ -51,8 +52,8 @@ func (s *Store) beginFilling(ctx context.Context, replace bool, topic string) er
 		return err
 	}
 	if !unfinished && !replace {
-		n, err := s.countKeys(ctx)
-		if err == nil && n > 0 {
+		holds, err := s.holdsKeys(ctx)
+		if err == nil && holds {
 			err = fmt.Errorf("redis at %s has keys under the prefix %q: %w", s.where(), s.prefix, store.ErrNotEmpty)
 		}
 		if err != nil {
@@ -111,20 +112,24 @@ func (s *Store) Unfinished(ctx context.Context) (bool, error) {
 // storedKinds are the kinds of keys that hold something.
 func storedKinds() []string { return []string{kindRecord, kindIndex, kindLog} }
 
-// countKeys is how many keys under the prefix hold something; it stops at the first few.
-func (s *Store) countKeys(ctx context.Context) (int, error) {
-	enough := errors.New("enough")
-	all := 0
+// holdsKeys reports whether any key under the prefix holds something.
+func (s *Store) holdsKeys(ctx context.Context) (bool, error) {
+	found := errors.New("found")
 	for _, kind := range storedKinds() {
 		err := s.scanAll(ctx, kind, func(keys []string) error {
-			all += len(keys)
-			return enough
+			if len(keys) > 0 {
+				return found
+			}
+			return nil
 		})
-		if err != nil && !errors.Is(err, enough) {
-			return 0, err
+		if errors.Is(err, found) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
 		}
 	}
-	return all, nil
+	return false, nil
 }
 
 // clear deletes everything under the prefix but the mark of the filling.
@@ -169,7 +174,7 @@ func (f *Filling) loading(ctx context.Context, i store.Item) (*call, error) {
 	switch i.Kind {
 	case store.KindRecord, store.KindCounter:
 		key := f.key(kindRecord, i.Name)
-		var value any = append(append(make([]byte, 0, idSize+len(i.Value)), i.ID[:]...), i.Value...)
+		var value any = stored(i.ID, i.Value)
 		if i.Kind == store.KindCounter {
 			value = i.Count
 		}
@@ -183,7 +188,7 @@ func (f *Filling) loading(ctx context.Context, i store.Item) (*call, error) {
 		return f.scripts.enroll.call(ctx, key, i.Member, until.stamp(), until.keyArg(), 0), nil
 	case store.KindEntry:
 		key, id := f.key(kindLog, i.Name), store.NewWriteID()
-		return f.scripts.loadEntry.call(ctx, key, id[:], until.stamp(), until.keyArg(), append([]byte(nil), i.Value...), fmt.Sprintf("%d-0", i.Seq)), nil
+		return f.scripts.loadEntry.call(ctx, key, id[:], until.stamp(), until.keyArg(), bytes.Clone(i.Value), fmt.Sprintf("%d-0", i.Seq)), nil
 	}
 	return nil, errors.New("redis: an item is of no known kind")
 }

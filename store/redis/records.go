@@ -38,7 +38,7 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, expires time.
 		return err
 	}
 	key = s.key(kindRecord, key)
-	args := []any{"set", key, stored(value)}
+	args := []any{"set", key, stored(store.NewWriteID(), value)}
 	if until != forever {
 		args = append(args, "pxat", until.keyArg())
 	}
@@ -51,7 +51,7 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, expires time.
 	if err != nil {
 		return err
 	}
-	c := s.scripts.add.call(ctx, s.key(kindRecord, key), stored(value), until.keyArg())
+	c := s.scripts.add.call(ctx, s.key(kindRecord, key), stored(store.NewWriteID(), value), until.keyArg())
 	c.creates, c.lasting = true, store.Lasts(ctx)
 	return s.doOr(ctx, "add a record", c, store.ErrExists)
 }
@@ -62,7 +62,7 @@ func (s *Store) Swap(ctx context.Context, key string, old store.Record, value []
 	if err != nil {
 		return err
 	}
-	c := s.scripts.swap.call(ctx, s.key(kindRecord, key), stored(value), until.keyArg(), old.ID[:])
+	c := s.scripts.swap.call(ctx, s.key(kindRecord, key), stored(store.NewWriteID(), value), until.keyArg(), old.ID[:])
 	c.lasting = store.Lasts(ctx)
 	return s.doOr(ctx, "swap a record", c, store.ErrConflict)
 }
@@ -98,8 +98,7 @@ func (s *Store) doOr(ctx context.Context, doing string, c *call, refusal error) 
 	return nil
 }
 
-// stored is value behind a new write id.
-func stored(value []byte) []byte {
-	id := store.NewWriteID()
+// stored is value behind its write id.
+func stored(id store.WriteID, value []byte) []byte {
 	return append(append(make([]byte, 0, idSize+len(value)), id[:]...), value...)
 }

@@ -2,9 +2,9 @@
 // them. Only cmd names it; the packages of rules see a store.Store.
 //
 // It may be one node, a master whose sentinels replace it when it dies, or a cluster. Each call is one command, or one
-// script, on one key. Calls that arrive while others are under way to the same node go out together in one pipeline. A pipeline whose connection broke, or whose answers did not come, is sent once more on a fresh
-// connection: the write ids make that safe. What Redis cannot do now is store.ErrUnavailable, within about a second
-// and a half. Expiry is counted by the clock of Redis, and Now tells that clock.
+// script, on one key. Calls that arrive while others are under way to the same node go out together in one pipeline. A
+// pipeline whose connection broke, or whose answers did not come, is sent once more on a fresh connection: the write ids
+// make that safe. What Redis cannot do now is store.ErrUnavailable, within about a second and a half. Expiry is counted by the clock of Redis, and Now tells that clock.
 //
 // What takes rights away is done when a replica has it, where there are replicas.
 //

@@ -1,8 +1,8 @@
 package redis
 
-// ARGV: which keys are wanted: records that expire (p), records that stay (l), counters (c) or all (a). It answers the value, the last
-// millisecond in which the key lives, -1 for a key that stays, and 1 for a counter; or nothing. Redis 6.2 tells only how
-// long a key has left: that is exact when the clock has not moved between two looks.
+// ARGV: which keys are wanted: records that expire (p), records that stay (l), counters (c) or all (a). It answers the
+// value, the last millisecond in which the key lives, -1 for a key that stays, and 1 for a counter; or nothing. Redis 6.2
+// tells only how long a key has left: that is exact when the clock has not moved between two looks.
 const describeSource = `
 local value = redis.call('GET', KEYS[1])
 if not value then return {} end

@@ -85,14 +85,7 @@ func (c *Cluster) someone() *Server {
 	return running[0]
 }
 
-// MoveSlot moves a slot with its keys to another master, as resharding does.
-func (c *Cluster) MoveSlot(slot string, to *Server) {
-	c.t.Helper()
-	c.BeginMove(slot, to)
-	c.FinishMove(slot, to)
-}
-
-// BeginMove does the first half of a move: the old master still holds the slot and its keys, but sends who asks for any
+// BeginMove does the first half of the move of a slot, as resharding does: the old master still holds the slot and its keys, but sends who asks for any
 // other key to the new one (ASK).
 func (c *Cluster) BeginMove(slot string, to *Server) {
 	c.t.Helper()
