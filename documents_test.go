@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,21 +204,60 @@ func TestProxyBlocksInTheDocumentsAreRead(t *testing.T) {
 	}
 }
 
-// No link of the documents leads nowhere.
+// No link of the documents leads nowhere: neither to a file that is not there nor to a heading that is not in it.
 func TestLinksBetweenDocuments(t *testing.T) {
-	documents, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, document := range append(documents, "README.md") {
-		text, err := os.ReadFile(document)
+	documents := []string{"README.md"}
+	for _, folder := range []string{"docs", "examples"} {
+		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() && entry.Name() == "node_modules" {
+				return filepath.SkipDir
+			}
+			if err == nil && filepath.Ext(path) == ".md" {
+				documents = append(documents, path)
+			}
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, match := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(document), match[1])); err != nil {
-				t.Errorf("%s links to %s, which is not there", document, match[1])
+	}
+	checked := 0
+	for _, document := range documents {
+		for _, match := range regexp.MustCompile(`\]\(([^):#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(prose(t, document), -1) {
+			target, anchor := document, match[2]
+			if match[1] != "" {
+				target = filepath.Join(filepath.Dir(document), match[1])
 			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which is not there", document, match[1])
+			} else if anchor != "" && !slices.Contains(anchors(t, target), anchor) {
+				t.Errorf("%s links to #%s, but %s has no such heading", document, anchor, target)
+			}
+			checked++
 		}
 	}
+	if checked == 0 {
+		t.Error("no link found")
+	}
+}
+
+// prose is a document without its blocks of code.
+func prose(t *testing.T, document string) string {
+	t.Helper()
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(string(text), "")
+}
+
+// anchors are the names of a document's headings, as GitHub makes them.
+func anchors(t *testing.T, document string) []string {
+	t.Helper()
+	var all []string
+	for _, match := range regexp.MustCompile(`(?m)^#+ +(.+)$`).FindAllStringSubmatch(prose(t, document), -1) {
+		kept := regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(strings.ToLower(match[1]), "")
+		all = append(all, strings.ReplaceAll(kept, " ", "-"))
+	}
+	return all
 }
