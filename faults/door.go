@@ -64,18 +64,8 @@ func (d *door) footprint(n *node) footprint {
 	return f
 }
 
-// calmDown waits until the goroutines are as few as before, and tells what is left otherwise.
+// calmDown is noLeaks with the goroutines.
 func (d *door) calmDown(n *node, before footprint) {
-	var after footprint
-	for deadline := time.Now().Add(breath); ; d.s.sleep(100 * time.Millisecond) {
-		after = d.footprint(n)
-		after.file = before.file
-		if len(after.leaks(before)) == 0 || time.Now().After(deadline) {
-			break
-		}
-	}
-	for _, v := range after.leaks(before) {
-		d.s.Errorf("%v", v)
-	}
+	after := d.s.settle(before, func() footprint { return d.footprint(n) })
 	d.s.figure("goroutines %d → %d, RSS %d → %d MiB", before.goroutines, after.goroutines, before.rss>>20, after.rss>>20)
 }

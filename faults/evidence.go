@@ -11,19 +11,25 @@ const breath = 10 * time.Second
 
 // noLeaks holds what a node takes of the machine against what it took before the fault: I7.
 func (s *scene) noLeaks(n *node, before footprint) {
-	var found []violation
+	after := s.settle(before, n.footprint)
+	s.figure("RSS %d → %d MiB, sockets %d → %d", before.rss>>20, after.rss>>20, before.sockets, after.sockets)
+}
+
+// settle waits until a process takes no more than before, and tells what it still has otherwise.
+func (s *scene) settle(before footprint, measure func() footprint) footprint {
 	for deadline := time.Now().Add(breath); ; s.sleep(250 * time.Millisecond) {
-		after := n.footprint()
+		after := measure()
 		// The data file grows with what is in it, and shrinks never; what it should weigh is another failure's matter.
 		after.file = before.file
 		// Memory that the collector has not looked at yet is no leak, but nothing here can make it look.
-		if found = after.leaks(before); len(found) == 0 || time.Now().After(deadline) {
-			s.figure("RSS %d → %d MiB, sockets %d → %d", before.rss>>20, after.rss>>20, before.sockets, after.sockets)
-			break
+		found := after.leaks(before)
+		if len(found) > 0 && time.Now().Before(deadline) {
+			continue
 		}
-	}
-	for _, v := range found {
-		s.Errorf("%v", v)
+		for _, v := range found {
+			s.Errorf("%v", v)
+		}
+		return after
 	}
 }
 

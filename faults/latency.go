@@ -1,7 +1,6 @@
 package main
 
 import (
-	"runtime"
 	"slices"
 	"time"
 )
@@ -34,5 +33,5 @@ func (l latencies) at(q float64) time.Duration {
 	return l[min(len(l)-1, int(q*float64(len(l))))]
 }
 
-// cores is how many the server has.
-func cores() int64 { return int64(runtime.GOMAXPROCS(0)) }
+// together joins what several clients measured.
+func together(times []latencies) latencies { return slices.Concat(times...).sorted() }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,11 +36,7 @@ func loginFlood(s *scene) {
 			})
 		}
 		wait.Wait()
-		var all latencies
-		for _, t := range times {
-			all = append(all, t...)
-		}
-		return all.sorted()
+		return together(times)
 	}
 	idle := refreshFor(3*time.Second, func() bool { return false })
 	var waiting, let atomic.Int64
@@ -73,7 +70,7 @@ func loginFlood(s *scene) {
 	flood.Wait()
 	<-measured
 	l.judge(promise{})
-	bound := base.rss + cores()*19<<20 + 64<<20
+	bound := base.rss + int64(runtime.GOMAXPROCS(0))*19<<20 + 64<<20
 	s.done("%d logins at once (argon2id, 19 MiB, 2 passes), %d let in while %d refreshes were timed", logins, let.Load(), len(busy))
 	s.figure("refresh p99 %v idle, %v in the flood (%.1f ×, goal 3); RSS at most %d MiB (bound %d)", idle.at(0.99).Round(100*time.Microsecond),
 		busy.at(0.99).Round(100*time.Microsecond), float64(busy.at(0.99))/float64(idle.at(0.99)), most>>20, bound>>20)

@@ -166,6 +166,10 @@ func brokenConfigurations(s *scene) {
 	if err != nil {
 		s.Errorf("the tests of the configuration: %v: %s", err, oneLine(string(out[max(0, len(out)-600):])))
 	}
+	refusedAll := bytes.Count(out, []byte("    --- PASS"))
+	if refusedAll == 0 {
+		s.Errorf("the tests of the configuration ran no case: %s", oneLine(string(out[max(0, len(out)-600):])))
+	}
 	s.done("the broken configurations of the tests")
-	s.figure("%d cases refused", bytes.Count(out, []byte("    --- PASS")))
+	s.figure("%d cases refused", refusedAll)
 }

@@ -35,11 +35,7 @@ func hugeStore(s *scene) {
 			})
 		}
 		wait.Wait()
-		var all latencies
-		for _, t := range times {
-			all = append(all, t...)
-		}
-		return all.sorted()
+		return together(times)
 	}
 	few := ask(2 * time.Second)
 	_, _, err := n.process.stop(startPatience)

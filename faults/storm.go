@@ -104,9 +104,6 @@ func (l *load) goodput(clients int, lasting time.Duration) rate {
 	}
 	wait.Wait()
 	l.in.hangUp()
-	var all latencies
-	for _, t := range times {
-		all = append(all, t...)
-	}
-	return rate{float64(len(all)) / lasting.Seconds(), all.sorted().at(0.99)}
+	all := together(times)
+	return rate{float64(len(all)) / lasting.Seconds(), all.at(0.99)}
 }
