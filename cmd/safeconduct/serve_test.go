@@ -104,7 +104,7 @@ func TestStoreOfAnUnreachableServerIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := run(t, folder, "", nil, "client", "list", "--data-dir", "d", "--json")
-	if r.code != 7 || !strings.Contains(r.stderr, `"code":"store_in_use"`) || !strings.Contains(r.stderr, "does not answer on its socket") || r.stdout != "" {
+	if r.code != 7 || !strings.Contains(r.stderr, `"code":"data_in_use"`) || !strings.Contains(r.stderr, "does not answer on its socket") || r.stdout != "" {
 		t.Errorf("got %+v", r)
 	}
 	p.end(t)

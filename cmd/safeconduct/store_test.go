@@ -60,7 +60,7 @@ func TestTokensLiveThroughAMoveToRedisAndBack(t *testing.T) {
 
 	// And back. The running server on Redis is noticed.
 	back := []string{"store", "copy", "--to", "bolt:back/data.db", "--verify"}
-	if r := i.run(back...); r.code != 6 || !strings.Contains(r.stderr, "servers that run on it: 1") || exists(filepath.Join(i.folder, "back", "data.db")) {
+	if r := i.run(back...); r.code != 6 || !strings.Contains(r.stderr, "in use by 1 server") || exists(filepath.Join(i.folder, "back", "data.db")) {
 		t.Errorf("while the server runs: %+v", r)
 	}
 	i.server.end(t)
@@ -69,6 +69,21 @@ func TestTokensLiveThroughAMoveToRedisAndBack(t *testing.T) {
 	i.start()
 	i.want("back", tokens, "machine", "key", "later")
 	i.login()
+}
+
+// Who names both ends of a copy needs nothing of the configured store: its password may be gone, or be somebody else's.
+func TestCopyReadsOnlySecretsThatItNeeds(t *testing.T) {
+	t.Parallel()
+	i := install(t)
+	i.server.end(t)
+	i.useRedis("redis://127.0.0.1:1")
+	i.env = append(i.env, "SAFECONDUCT_STORE_PASSWORD_FILE="+filepath.Join(i.folder, "gone"))
+	if r := i.run("store", "copy", "--from", "bolt:d/data.db", "--to", "bolt:copied.db", "--verify"); r.code != 0 {
+		t.Errorf("both ends are named: %+v", r)
+	}
+	if r := i.run("store", "copy", "--from", "bolt:d/data.db"); r.code != 3 || !strings.Contains(r.stderr, "store.password_file") && !strings.Contains(r.stderr, "STORE_PASSWORD_FILE") {
+		t.Errorf("to the configured store without its password: %+v", r)
+	}
 }
 
 // What a thief had must not come back with a backup: where that was asked for, nothing that was granted lives when the
@@ -137,7 +152,7 @@ func TestRestorationIntoRedisEndsEverythingIfAsked(t *testing.T) {
 	i.start()
 	i.want("kept", tokens, "machine", "user", "key")
 	i.must("", "store", "backup", "online")
-	if r := i.run("store", "restore", "online", "--end-all-sessions", "--replace", "--yes"); r.code != 6 || !strings.Contains(r.stderr, "in use by 1 processes") {
+	if r := i.run("store", "restore", "online", "--end-all-sessions", "--replace", "--yes"); r.code != 6 || !strings.Contains(r.stderr, "in use by 1 server\n") {
 		t.Errorf("while the server runs: %+v", r)
 	}
 	i.server.end(t)

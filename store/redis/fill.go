@@ -12,7 +12,7 @@ import (
 	"github.com/safeconduct/safeconduct/store"
 )
 
-// ErrInUse is what Fill's error wraps when servers are at work on the store.
+// ErrInUse is wrapped by the errors of Fill and RefuseListeners when servers are at work on the store.
 var ErrInUse = errors.New("in use")
 
 const (
@@ -48,7 +48,7 @@ func (s *Store) beginFilling(ctx context.Context, replace bool, topic string) er
 	if err != nil {
 		return err
 	}
-	if err := s.unused(ctx, topic); err != nil {
+	if err := s.RefuseListeners(ctx, topic); err != nil {
 		return err
 	}
 	if !unfinished && !replace {
@@ -65,17 +65,21 @@ func (s *Store) beginFilling(ctx context.Context, replace bool, topic string) er
 		return err
 	}
 	// One may have begun just before the mark was there.
-	if err := s.unused(ctx, topic); err != nil {
+	if err := s.RefuseListeners(ctx, topic); err != nil {
 		return err
 	}
 	return s.clear(ctx)
 }
 
-// unused returns ErrInUse if a server listens.
-func (s *Store) unused(ctx context.Context, topic string) error {
+// RefuseListeners returns an error that wraps ErrInUse if servers are subscribed to a topic.
+func (s *Store) RefuseListeners(ctx context.Context, topic string) error {
 	n, err := s.Listeners(ctx, topic)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("redis at %s with the prefix %q is %w by %d processes", s.where(), s.prefix, ErrInUse, n)
+		servers := "1 server"
+		if n > 1 {
+			servers = fmt.Sprintf("%d servers", n)
+		}
+		err = fmt.Errorf("redis at %s with the prefix %q is %w by %s", s.where(), s.prefix, ErrInUse, servers)
 	}
 	return err
 }
@@ -213,7 +217,7 @@ func (f *Filling) Advance(ctx context.Context, m store.Mark) error {
 
 // Finish takes the mark away, which lets servers in. One that is in already spoils it.
 func (f *Filling) Finish(ctx context.Context) error {
-	if err := f.unused(ctx, f.topic); err != nil {
+	if err := f.RefuseListeners(ctx, f.topic); err != nil {
 		return err
 	}
 	unmark := &call{cmd: redis.NewIntCmd(ctx, "del", f.unfinishedKey()), key: f.unfinishedKey()}

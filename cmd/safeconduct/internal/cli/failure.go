@@ -118,7 +118,7 @@ func explain(ctx context.Context, err error) *failure {
 	case errors.Is(err, store.ErrBehind):
 		return &failure{exit: exitFailed, code: "clock_behind", message: err.Error(), hint: "What has ended would live again by that clock"}
 	case errors.Is(err, node.ErrInUse):
-		return &failure{exit: exitUnreachable, code: "store_in_use", message: err.Error(),
+		return &failure{exit: exitUnreachable, code: "data_in_use", message: err.Error(),
 			hint: "A server runs on these data already. To start another one, stop it or choose another --data-dir. For a command: it does not answer on its socket; if it is just starting, try again, and if it runs in a container, run the command there"}
 	case errors.Is(err, node.ErrNothingThere):
 		return &failure{exit: exitUnreachable, code: "no_data", message: err.Error(),

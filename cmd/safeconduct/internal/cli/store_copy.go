@@ -56,19 +56,24 @@ func (a *app) storeCopyCommand() *cobra.Command {
 
 // place is where an end is. variable names the password's place in the environment.
 func (a *app) place(end copyEnd, variable string) (node.Place, error) {
-	configured, loaded, err := a.configuredPlace()
+	if end.url == "" {
+		configured, _, err := a.configuredPlace()
+		return configured, err
+	}
+	loaded, err := a.localConfiguration()
 	if err != nil {
 		return node.Place{}, err
-	}
-	if end.url == "" {
-		return configured, nil
 	}
 	url, err := config.ParseStoreURL(end.url)
 	if err != nil {
 		return node.Place{}, usage("the URL of the store %v", err)
 	}
-	// What is not said of this store is as for the configured one.
-	access, err := loaded.StoreAccess()
+	given := *loaded
+	given.Store = storeAt(loaded.Store, url)
+	if end.prefix != "" {
+		given.Store.Prefix = end.prefix
+	}
+	access, err := given.StoreAccess()
 	if err != nil {
 		return node.Place{}, err
 	}
@@ -81,15 +86,22 @@ func (a *app) place(end copyEnd, variable string) (node.Place, error) {
 	if err != nil {
 		return node.Place{}, err
 	}
-	given := loaded.Store
-	given.URL = url
-	if end.prefix != "" {
-		given.Prefix = end.prefix
+	return node.PlaceOf(&given.Config, access, a.quietLog()), nil
+}
+
+// storeAt is the configured store at another URL: what is not said of that one is as for the configured one. Secrets and
+// certificates that it has no use for are left out, so that a copy does not fail for want of files that it does not need.
+func storeAt(configured config.Store, url string) config.Store {
+	s := configured
+	s.URL, s.Password, s.PasswordFile = url, "", ""
+	scheme, _, _ := strings.Cut(url, ":")
+	if !strings.HasSuffix(scheme, "+sentinel") {
+		s.SentinelUsername, s.SentinelPassword, s.SentinelPasswordFile = "", "", ""
 	}
-	if !strings.HasPrefix(url, "rediss") {
-		access.TLS = nil
+	if !strings.HasPrefix(scheme, "rediss") {
+		s.CAFile, s.CertFile, s.KeyFile, s.ServerName = "", "", "", ""
 	}
-	return node.PlaceOf(&config.Config{DataDir: loaded.DataDir, Store: given}, access, a.quietLog()), nil
+	return s
 }
 
 func (a *app) copyStore(ctx context.Context, o copyOrder) (err error) {

@@ -21,7 +21,7 @@ type storeRecord struct {
 	Store      string         `json:"store"`
 	Engine     string         `json:"engine"`
 	Size       int64          `json:"file_size,omitempty"`
-	Redis      any            `json:"redis,omitempty"`
+	Redis      *node.Redis    `json:"redis,omitempty"`
 	Servers    *int           `json:"servers,omitempty"`
 	Unfinished bool           `json:"unfinished"`
 	Time       time.Time      `json:"time"`
@@ -98,7 +98,10 @@ func (r *storeRecord) read(ctx context.Context, records node.Whole) error {
 	for _, s := range secrets {
 		r.Secrets = append(r.Secrets, storeSecret{s.Name, s.Expires})
 	}
-	r.Redis, r.Servers, err = node.AboutRedis(ctx, records)
+	shared, err := node.AboutRedis(ctx, records)
+	if shared != nil {
+		r.Redis, r.Servers = &shared.Redis, &shared.Servers
+	}
 	return err
 }
 
@@ -108,7 +111,7 @@ func (r *storeRecord) show(p *page) {
 	if r.Size > 0 {
 		p.field("size", grouped(int(r.Size>>10))+" KB")
 	}
-	if about, ok := r.Redis.(node.Redis); ok {
+	if about := r.Redis; about != nil {
 		p.field("version", about.Version)
 		p.field("memory", grouped(int(about.Memory>>10))+" KB")
 		p.field("policy", about.Policy)

@@ -52,10 +52,7 @@ func (p Place) Open(ctx context.Context) (Whole, error) {
 	if err != nil {
 		return nil, err
 	}
-	empty, err := records.Empty(ctx)
-	if err == nil && empty {
-		err = fmt.Errorf("the store %s is empty: %w", p, ErrNothingThere)
-	}
+	err = refuseEmpty(ctx, records, p.name)
 	if unready := refuseUnfinished(ctx, records); unready != nil {
 		err = unready
 	}
@@ -63,6 +60,15 @@ func (p Place) Open(ctx context.Context) (Whole, error) {
 		return nil, errors.Join(err, records.Close())
 	}
 	return records, nil
+}
+
+// refuseEmpty returns ErrNothingThere if a store in Redis was never written to.
+func refuseEmpty(ctx context.Context, records *redis.Store, name string) error {
+	empty, err := records.Empty(ctx)
+	if err == nil && empty {
+		err = fmt.Errorf("the store %s is empty: %w", name, ErrNothingThere)
+	}
+	return err
 }
 
 func (p Place) openFile() (Whole, error) {
@@ -128,20 +134,14 @@ func (p Place) identity(ctx context.Context) (string, error) {
 	return id, errors.Join(err, records.Close())
 }
 
-// RefuseRunning returns an error that is ErrInUse if servers are at work on an open store. A data file has no other
+// RefuseRunning returns an error that wraps ErrRunning if servers are at work on an open store. A data file has no other
 // process than the one that has it open.
 func RefuseRunning(ctx context.Context, records Whole) error {
-	shared, ok := records.(interface {
-		Listeners(ctx context.Context, topic string) (int, error)
-	})
+	shared, ok := records.(*redis.Store)
 	if !ok {
 		return nil
 	}
-	n, err := shared.Listeners(ctx, store.ChangesTopic)
-	if err == nil && n > 0 {
-		err = fmt.Errorf("%w: servers that run on it: %d", redis.ErrInUse, n)
-	}
-	return err
+	return shared.RefuseListeners(ctx, store.ChangesTopic)
 }
 
 // refuseUnfinished returns store.ErrUnfinished if a filling of an open store was cut short. A data file says so when it is
@@ -163,16 +163,25 @@ func refuseUnfinished(ctx context.Context, records store.Store) error {
 // Redis is what a Redis says of itself.
 type Redis = redis.About
 
-// AboutRedis asks an open store in Redis about itself, and how many servers are at work on it; nil for another.
-func AboutRedis(ctx context.Context, records Whole) (any, *int, error) {
-	shared, ok := records.(*redis.Store)
+// Shared is what is to be known of a store in Redis beyond what it holds.
+type Shared struct {
+	Redis   Redis
+	Servers int // that are at work on it
+}
+
+// AboutRedis asks an open store in Redis about itself; nil for another.
+func AboutRedis(ctx context.Context, records Whole) (*Shared, error) {
+	inRedis, ok := records.(*redis.Store)
 	if !ok {
-		return nil, nil, nil
+		return nil, nil
 	}
-	about, err := shared.About(ctx)
+	about, err := inRedis.About(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	n, err := shared.Listeners(ctx, store.ChangesTopic)
-	return about, &n, err
+	servers, err := inRedis.Listeners(ctx, store.ChangesTopic)
+	if err != nil {
+		return nil, err
+	}
+	return &Shared{about, servers}, nil
 }

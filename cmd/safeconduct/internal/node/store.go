@@ -61,11 +61,7 @@ func openRedis(ctx context.Context, o Options) (store.Store, error) {
 	if o.Create {
 		return records, nil
 	}
-	empty, err := records.Empty(ctx)
-	if err == nil && empty {
-		err = fmt.Errorf("the store %s is empty: %w", o.Config.StoreName(), ErrNothingThere)
-	}
-	if err != nil {
+	if err := refuseEmpty(ctx, records, o.Config.StoreName()); err != nil {
 		return nil, errors.Join(err, records.Close())
 	}
 	return records, nil
