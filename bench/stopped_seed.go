@@ -90,7 +90,7 @@ func (b *bench) chooseMaster(ctx context.Context, s *keyNoter, f *fixture, m mas
 		held[m.key(key)]++
 	}
 	masters := m.cluster.Masters()
-	log := m.key(redis.DefaultPrefix + "l" + store.ChangesTopic)
+	log := m.key(redis.LogKey(redis.DefaultPrefix, store.ChangesTopic))
 	masters = slices.DeleteFunc(masters, func(master *redistest.Server) bool { return master == log })
 	stop := slices.MinFunc(masters, func(x, y *redistest.Server) int { return held[x] - held[y] })
 	b.note("%s: of %d records that all requests share, %d lie on the master to stop", stoppedName, len(shared), held[stop])
@@ -135,7 +135,7 @@ func (n *keyNoter) during(do func() error) ([]string, error) {
 }
 
 func (n *keyNoter) Get(ctx context.Context, key string) (store.Record, error) {
-	n.keys = append(n.keys, redis.DefaultPrefix+"r"+key)
+	n.keys = append(n.keys, redis.RecordKey(redis.DefaultPrefix, key))
 	return n.Store.Get(ctx, key)
 }
 

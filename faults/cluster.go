@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/safeconduct/safeconduct/store"
+	"github.com/safeconduct/safeconduct/store/redis"
 	"github.com/safeconduct/safeconduct/store/storetest/redistest"
 )
 
@@ -35,7 +37,7 @@ func movedSlots(s *scene) {
 
 // changesKey is where the list of changes lies, by which processes know that what they remember is still so. While its
 // master is away nothing that is remembered is trusted, so everything waits for its successor.
-const changesKey = "sc:\x03changes"
+var changesKey = redis.LogKey(redis.DefaultPrefix, store.ChangesTopic)
 
 // lostMaster is F07: a master of a cluster dies. What lies on the others goes on.
 func lostMaster(s *scene) {

@@ -192,6 +192,12 @@ func (s *Store) inBackground(ctx context.Context, run func(context.Context)) boo
 	return true
 }
 
+// RecordKey is how Redis calls a record under a prefix, for who must know on which node of a cluster it lies.
+func RecordKey(prefix, key string) string { return prefix + kindRecord + key }
+
+// LogKey is RecordKey for a log.
+func LogKey(prefix, log string) string { return prefix + kindLog + log }
+
 func (s *Store) key(kind, name string) string { return s.prefix + kind + name }
 
 func (s *Store) markerKey() string { return s.prefix + kindMarker }
