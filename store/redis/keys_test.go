@@ -29,27 +29,28 @@ func TestEachCallTouchesOneKey(t *testing.T) {
 		key  string
 		call func() error
 	}{
-		{"Get", "p:rk", func() error { _, err := s.Get(ctx, "k"); return err }},
-		{"Set", "p:rother", func() error { return s.Set(ctx, "other", nil, later) }},
-		{"Add", "p:rnew", func() error { return s.Add(ctx, "new", nil, later) }},
-		{"Swap", "p:rk", func() error { return s.Swap(ctx, "k", old, nil, later) }},
-		{"Delete", "p:rk", func() error { return s.Delete(ctx, "k") }},
-		{"Increment", "p:rc", func() error { _, err := s.Increment(ctx, "c", later); return err }},
-		{"Enroll", "p:ii", func() error { _, err := s.Enroll(ctx, "i", "name", later); return err }},
-		{"Enroll again", "p:ii", func() error { _, err := s.Enroll(ctx, "i", "name", later.Add(time.Hour)); return err }},
-		{"Members", "p:ii", func() error { _, err := s.Members(ctx, "i", "", 10); return err }},
-		{"Withdraw", "p:ii", func() error { return s.Withdraw(ctx, "i", "name") }},
-		{"Append", "p:ll", func() error { _, err := s.Append(ctx, "l", nil, later); return err }},
-		{"Since", "p:ll", func() error { _, err := s.Since(ctx, "l", 0, 10); return err }},
-		{"Publish", "p:tt", func() error { return s.Publish(ctx, "t") }},
-		{"Empty", "p:m", func() error { _, err := s.Empty(ctx); return err }},
+		{"Get", "p:\x01k", func() error { _, err := s.Get(ctx, "k"); return err }},
+		{"Set", "p:\x01other", func() error { return s.Set(ctx, "other", nil, later) }},
+		{"Add", "p:\x01new", func() error { return s.Add(ctx, "new", nil, later) }},
+		{"Swap", "p:\x01k", func() error { return s.Swap(ctx, "k", old, nil, later) }},
+		{"Delete", "p:\x01k", func() error { return s.Delete(ctx, "k") }},
+		{"Increment", "p:\x01c", func() error { _, err := s.Increment(ctx, "c", later); return err }},
+		{"Enroll", "p:\x02i", func() error { _, err := s.Enroll(ctx, "i", "name", later); return err }},
+		{"Enroll again", "p:\x02i", func() error { _, err := s.Enroll(ctx, "i", "name", later.Add(time.Hour)); return err }},
+		{"Members", "p:\x02i", func() error { _, err := s.Members(ctx, "i", "", 10); return err }},
+		{"Withdraw", "p:\x02i", func() error { return s.Withdraw(ctx, "i", "name") }},
+		{"Append", "p:\x03l", func() error { _, err := s.Append(ctx, "l", nil, later); return err }},
+		{"Since", "p:\x03l", func() error { _, err := s.Since(ctx, "l", 0, 10); return err }},
+		{"Publish", "p:\x04t", func() error { return s.Publish(ctx, "t") }},
+		{"Empty", "p:\x05", func() error { _, err := s.Empty(ctx); return err }},
 	} {
 		must(t, test.call())
 		_, err := server.Do("ECHO", "the end")
 		must(t, err)
 		keys := touched(t, monitor)
-		if len(keys) != 1 || !keys[test.key] {
-			t.Errorf("%s touches %v, want %s alone", test.name, keys, test.key)
+		shown := strings.Trim(strconv.Quote(test.key), `"`) // as MONITOR shows it
+		if len(keys) != 1 || !keys[shown] {
+			t.Errorf("%s touches %v, want %s alone", test.name, keys, shown)
 		}
 	}
 }
@@ -85,10 +86,10 @@ func TestEveryKeyExpiresWithWhatItHolds(t *testing.T) {
 	ctx, now := t.Context(), s.Now()
 	near, far := now.Add(time.Hour), now.Add(2*time.Hour)
 	write := map[string]func(expires time.Time) error{
-		"p:rset": func(e time.Time) error { return s.Set(ctx, "set", nil, e) },
-		"p:rc":   func(e time.Time) error { _, err := s.Increment(ctx, "c", e); return err },
-		"p:ii":   func(e time.Time) error { _, err := s.Enroll(ctx, "i", e.String(), e); return err },
-		"p:ll":   func(e time.Time) error { _, err := s.Append(ctx, "l", nil, e); return err },
+		"p:\x01set": func(e time.Time) error { return s.Set(ctx, "set", nil, e) },
+		"p:\x01c":   func(e time.Time) error { _, err := s.Increment(ctx, "c", e); return err },
+		"p:\x02i":   func(e time.Time) error { _, err := s.Enroll(ctx, "i", e.String(), e); return err },
+		"p:\x03l":   func(e time.Time) error { _, err := s.Append(ctx, "l", nil, e); return err },
 	}
 	for key, write := range write {
 		must(t, write(near))
@@ -97,10 +98,10 @@ func TestEveryKeyExpiresWithWhatItHolds(t *testing.T) {
 		lives(t, server, key, far.Sub(now))
 	}
 	// The latest member or entry decides, not the last one written.
-	must(t, write["p:ii"](near))
-	must(t, write["p:ll"](near))
-	lives(t, server, "p:ii", far.Sub(now))
-	lives(t, server, "p:ll", far.Sub(now))
+	must(t, write["p:\x02i"](near))
+	must(t, write["p:\x03l"](near))
+	lives(t, server, "p:\x02i", far.Sub(now))
+	lives(t, server, "p:\x03l", far.Sub(now))
 
 	for key, write := range write {
 		must(t, write(store.Forever))
@@ -154,10 +155,10 @@ func TestExpiredMembersAndEntriesAreSwept(t *testing.T) {
 		_, err = s.Append(ctx, "l", []byte("stays"), later)
 		must(t, err)
 	}
-	if n, err := server.Do("ZCARD", "p:ii"); err != nil || n != "1" {
+	if n, err := server.Do("ZCARD", "p:\x02i"); err != nil || n != "1" {
 		t.Errorf("the index holds %s members, %v, want 1", n, err)
 	}
-	if n, err := server.Do("XLEN", "p:ll"); err != nil || n != strconv.Itoa(expiring/8+2) {
+	if n, err := server.Do("XLEN", "p:\x03l"); err != nil || n != strconv.Itoa(expiring/8+2) {
 		t.Errorf("the log holds %s entries, %v, want the live %d", n, err, expiring/8+2)
 	}
 }

@@ -71,10 +71,14 @@ func (s *Store) reach(ctx context.Context, o Options) *refusal {
 	return reason
 }
 
-// meet learns from a new connection. Only the node that keeps the marker tells the time, see clock; and it may be
-// another server than before, or one that has lost its data.
+// meet learns from a new connection. In a cluster the node that keeps the marker tells the time, see clock; until it was
+// met any other does, for a machine's own clock may be wrong by hours. The node may be another server than before, or one
+// that has lost its data.
 func (s *Store) meet(n *node, look sample) {
 	if s.cluster != nil && s.cluster.holder(s.markerKey()) != n {
+		if !s.clock.known.Load() {
+			s.clock.learn(look)
+		}
 		return
 	}
 	s.clock.learn(look)

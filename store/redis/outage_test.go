@@ -159,7 +159,7 @@ func TestFullMemoryRefusesWhatIsNewOnly(t *testing.T) {
 	if record, err := s.Get(ctx, "k"); err != nil || string(record.Value) != "marked" {
 		t.Errorf("Get = %q, %v, want marked", record.Value, err)
 	}
-	if ttl, err := server.Do("PTTL", redis.DefaultPrefix+"rk"); err != nil || len(ttl) < 6 {
+	if ttl, err := server.Do("PTTL", redis.RecordKey(redis.DefaultPrefix, "k")); err != nil || len(ttl) < 6 {
 		t.Errorf("the swapped record lives for %q ms, %v, want about an hour", ttl, err)
 	}
 	// A handle that had to connect anew knows no more that it has left the marker of Empty, and cannot leave it again.
